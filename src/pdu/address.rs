@@ -72,8 +72,8 @@ impl<const N: usize> COctets<N> {
 
     /// The whole field and how many of its octets count.
     #[inline]
-    pub(crate) fn parts(&self) -> (&[u8; N], u8) {
-        (&self.octets, self.length)
+    pub(crate) fn parts(&self) -> (&[u8; N], usize) {
+        (&self.octets, usize::from(self.length).min(N))
     }
 }
 
@@ -226,7 +226,6 @@ fn mask(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let shown = |octets: &[u8], f: &mut fmt::Formatter<'_>| write!(f, "{}", octets.escape_ascii());
     match octets {
         [] => f.write_str("-"),
-        [head @ .., _, _, _, _, _, _] if head.is_empty() => f.write_str("***"),
         [a, b, c, middle @ .., y, z] if middle.len() >= 2 => {
             shown(&[*a, *b, *c], f)?;
             for _ in middle {

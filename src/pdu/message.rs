@@ -85,10 +85,8 @@ macro_rules! short_message_body {
         impl Write for $name<'_> {
             #[inline]
             fn octets_max(&self) -> usize {
-                // Sixteen octets of numbers and NULs, the TLV header of a payload, and the strings.
-                24 + self.service_type.len()
-                    + self.source.octets.len()
-                    + self.destination.octets.len()
+                // Numbers and NULs, two whole addresses, the header of a payload; then what has no fixed size.
+                72 + self.service_type.len()
                     + self.schedule_delivery_time.len()
                     + self.validity_period.len()
                     + self.short_message.len()

@@ -26,10 +26,14 @@ mod bind;
 mod cancel_sm;
 mod data_sm;
 mod decode;
+
 mod deliver_sm;
 mod message;
+#[doc(hidden)]
+pub mod oracle;
 mod outbind;
 mod query_sm;
+pub mod receipt;
 mod replace_sm;
 mod submit_multi;
 mod submit_sm;

@@ -112,7 +112,10 @@ impl<'a> Reader<'a> {
     pub(crate) fn kept<const N: usize>(&mut self, field: &Field) -> Result<COctets<N>, Fault> {
         if let Some(window) = self.rest.first_chunk::<N>() {
             // The whole window is copied: a copy of known size is a few moves, a call otherwise.
-            let Some(length) = nul(window) else { return Err(self.without_nul(field)) };
+            let length = nul_within(window);
+            if length >= N {
+                return Err(self.without_nul(field));
+            }
             self.rest = self.rest.get(length + 1..).unwrap_or_default();
             return Ok(COctets::keep(*window, u8::try_from(length).unwrap_or(u8::MAX)));
         }
@@ -234,7 +237,7 @@ fn tlv_fault(offset: usize, flaw: Flaw) -> Fault {
 
 /// Where the first NUL is. Eight octets at a time: strings here have 0 to 20.
 #[inline]
-fn nul(octets: &[u8]) -> Option<usize> {
+pub(crate) fn nul(octets: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let (words, tail) = octets.as_chunks::<8>();
@@ -251,9 +254,47 @@ fn nul(octets: &[u8]) -> Option<usize> {
     tail.iter().position(|octet| *octet == 0).map(|at| before + at)
 }
 
+/// Where the first NUL is, `N` when there is none. Without a branch where `N` is the size of an address:
+/// lengths of addresses differ from PDU to PDU, and a wrong guess costs more than the search.
+#[inline]
+fn nul_within<const N: usize>(octets: &[u8; N]) -> usize {
+    const ONES: u128 = 0x0101_0101_0101_0101_0101_0101_0101_0101;
+    const HIGHS: u128 = ONES << 7;
+    let (Some(head), Some(tail)) = (octets.first_chunk::<16>(), octets.last_chunk::<8>()) else {
+        return nul(octets).unwrap_or(N);
+    };
+    if !(16..24).contains(&N) {
+        return nul(octets).unwrap_or(N);
+    }
+    let head = u128::from_le_bytes(*head);
+    // The last octets that `head` has not seen; the shift brings a NUL in after them.
+    let tail = u128::from(u64::from_le_bytes(*tail)) >> ((24 - N) * 8);
+    let nuls_of = |word: u128| word.wrapping_sub(ONES) & !word & HIGHS;
+    let in_head = nuls_of(head).trailing_zeros() as usize / 8;
+    let in_tail = nuls_of(tail).trailing_zeros() as usize / 8;
+    if in_head < 16 { in_head } else { 16 + in_tail }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::nul;
+    use super::{nul, nul_within};
+
+    #[test]
+    fn finds_the_first_nul_of_a_window() {
+        for length in 0..=21 {
+            for filler in [1, 0x80, 0xFF] {
+                let mut octets = [filler; 21];
+                for octet in octets.iter_mut().skip(length) {
+                    *octet = 0;
+                }
+                assert_eq!(nul_within(&octets), length);
+                for octet in octets.iter_mut().skip(length + 1) {
+                    *octet = 1;
+                }
+                assert_eq!(nul_within(&octets), length, "{octets:?}");
+            }
+        }
+    }
 
     #[test]
     fn finds_the_first_nul_and_no_other() {

@@ -20,16 +20,51 @@ macro_rules! tags {
                     _ => None,
                 }
             }
-
-            /// Octets that a value of this tag may have, fewest and most.
-            const fn lengths(self) -> (u16, u16) {
-                match self.0 {
-                    $($value => ($least, $most),)*
-                    _ => (0, u16::MAX),
-                }
-            }
         }
+
+        /// What is held against the values of known tags, each in its own slot.
+        static RULES: [Rule; SLOTS] = {
+            let mut rules = [Rule { tag: 0, least: 0, most: u16::MAX, largest: u8::MAX }; SLOTS];
+            $(place(&mut rules, Rule { tag: $value, least: $least, most: $most, largest: largest($value) });)*
+            rules
+        };
     };
+}
+
+/// What the specification says about the value of a tag.
+#[derive(Clone, Copy)]
+struct Rule {
+    tag: u16,
+    /// Octets at least.
+    least: u16,
+    /// Octets at most.
+    most: u16,
+    /// The largest first octet.
+    largest: u8,
+}
+
+/// Enough that the known tags do not share one; the compiler checks it.
+const SLOTS: usize = 128;
+
+/// Where the rule for a tag is. Looking is one multiplication; a comparison with each tag in turn was
+/// the largest part of decoding a PDU with a few optional parameters.
+const fn slot(tag: u16) -> usize {
+    (tag.wrapping_mul(0x02C5) >> 9) as usize
+}
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
+const fn place(rules: &mut [Rule; SLOTS], rule: Rule) {
+    assert!(rules[slot(rule.tag)].tag == 0, "two tags share a slot: choose another factor");
+    rules[slot(rule.tag)] = rule;
+}
+
+/// The largest value of a tag, where the specification leaves none to anybody else.
+const fn largest(tag: u16) -> u8 {
+    match Tag(tag) {
+        Tag::PRIVACY_INDICATOR => 3,
+        Tag::SET_DPF | Tag::DPF_RESULT | Tag::MORE_MESSAGES_TO_SEND => 1,
+        _ => u8::MAX,
+    }
 }
 
 tags! {
@@ -100,17 +135,11 @@ impl Tag {
     /// What the specification holds against this value; unknown tags have no rules.
     #[inline]
     pub(crate) fn flaw(self, length: u16, value: &[u8]) -> Option<Flaw> {
-        let (least, most) = self.lengths();
-        if length < least || length > most {
+        let rule = RULES.get(slot(self.0)).filter(|rule| rule.tag == self.0)?;
+        if length < rule.least || length > rule.most {
             return Some(Flaw::TlvLength { tag: self, length });
         }
-        // Only where the specification leaves no value to anybody else.
-        let largest = match self {
-            Self::PRIVACY_INDICATOR => 3,
-            Self::SET_DPF | Self::DPF_RESULT | Self::MORE_MESSAGES_TO_SEND => 1,
-            _ => return None,
-        };
-        value.first().is_some_and(|octet| *octet > largest).then_some(Flaw::TlvValue { tag: self })
+        value.first().is_some_and(|octet| *octet > rule.largest).then_some(Flaw::TlvValue { tag: self })
     }
 }
 

@@ -6,10 +6,6 @@
 
 use std::fmt;
 
-use nom::Parser;
-use nom::bytes::complete::take_while_m_n;
-use nom::combinator::map;
-
 /// A time as a peer wrote it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SmppTime {
@@ -107,24 +103,28 @@ impl Span {
 ///
 /// # Errors
 /// [`TimeError`] names the part that is wrong.
+#[inline]
 pub fn parse(octets: &[u8]) -> Result<SmppTime, TimeError> {
-    if !matches!(octets.len(), 12 | 16) {
-        return Err(TimeError::Length(octets.len()));
-    }
-    let digits = if octets.len() == 16 { 15 } else { 12 };
-    if let Some(at) = octets.iter().take(digits).position(|octet| !octet.is_ascii_digit()) {
+    let (head, tail) = match octets.split_first_chunk::<12>() {
+        Some((head, [])) => (head, *b"000+"),
+        Some((head, [t, n, m, sign])) => (head, [*t, *n, *m, *sign]),
+        _ => return Err(TimeError::Length(octets.len())),
+    };
+    let [t, n, m, sign] = tail;
+    let head_at = head.iter().position(|octet| !octet.is_ascii_digit());
+    let tail_at = [t, n, m].iter().position(|octet| !octet.is_ascii_digit());
+    if let Some(at) = head_at.or(tail_at.map(|at| at + 12)) {
         return Err(TimeError::NotADigit { at });
     }
-    let (rest, [years, months, days, hours, minutes, seconds]) =
-        six_pairs(octets).map_err(|_| TimeError::Length(octets.len()))?;
-    let (tenths, quarters, sign) = match rest {
-        [t, n, m, sign] => (digit(*t), digit(*n) * 10 + digit(*m), *sign),
-        _ => (0, 0, b'+'),
-    };
-    if sign == b'R' || sign == b'r' {
-        return Ok(SmppTime::Relative(Span { years, months, days, hours, minutes, seconds }));
-    }
+    let pair = |tens: u8, ones: u8| (tens & 0x0F) * 10 + (ones & 0x0F);
+    let [y, u, mo, n_, d, e, h, i, o, p, s, c] = *head;
+    let (years, months, days) = (pair(y, u), pair(mo, n_), pair(d, e));
+    let (hours, minutes, seconds) = (pair(h, i), pair(o, p), pair(s, c));
+    let (tenths, quarters) = (t & 0x0F, pair(n, m));
     let offset = match sign {
+        b'R' | b'r' => {
+            return Ok(SmppTime::Relative(Span { years, months, days, hours, minutes, seconds }));
+        }
         b'+' => i64::from(quarters),
         b'-' => -i64::from(quarters),
         other => return Err(TimeError::Sign(other)),
@@ -136,30 +136,8 @@ pub fn parse(octets: &[u8]) -> Result<SmppTime, TimeError> {
     Ok(SmppTime::Absolute { utc_ms: utc_ms + i64::from(tenths) * 100 - offset * 15 * 60_000 })
 }
 
-/// Six numbers of two digits each.
-fn six_pairs(octets: &[u8]) -> nom::IResult<&[u8], [u8; 6]> {
-    let mut parts = [0; 6];
-    let mut rest = octets;
-    for part in &mut parts {
-        (rest, *part) = pair(rest)?;
-    }
-    Ok((rest, parts))
-}
-
-/// A number of two digits.
-fn pair(octets: &[u8]) -> nom::IResult<&[u8], u8> {
-    map(take_while_m_n(2, 2, |octet: u8| octet.is_ascii_digit()), |digits: &[u8]| {
-        digits.iter().fold(0, |number, octet| number * 10 + digit(*octet))
-    })
-    .parse(octets)
-}
-
-/// The value of a digit that has been looked at.
-fn digit(octet: u8) -> u8 {
-    octet.wrapping_sub(b'0')
-}
-
 /// UTC milliseconds of a civil time whose parts are judged here.
+#[inline]
 pub(crate) fn utc_ms(
     year: i64,
     month: u8,

@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::field::Field;
+use super::read::nul;
 use super::{Address, CommandId, CommandStatus, Header, LongAddress, SequenceNumber};
 
 /// A body that can be written: what follows the header.
@@ -53,18 +54,27 @@ pub fn encode(
 #[inline]
 pub(crate) fn put_c_octets(out: &mut BytesMut, field: &Field, octets: &[u8]) {
     debug_assert!(octets.len() < field.limit, "{} has {} octets", field.name, octets.len());
-    if !octets.is_empty() {
+    if let Ok(time) = <&[u8; 16]>::try_from(octets)
+        && nul(time).is_none()
+        && field.limit > 16
+    {
+        // Times and many identifiers: a copy of known size again.
+        out.put_slice(time);
+    } else if !octets.is_empty() {
         let fitting = octets.get(..field.limit - 1).unwrap_or(octets);
-        let string = fitting.split(|octet| *octet == 0).next().unwrap_or_default();
-        out.put_slice(string);
+        out.put_slice(nul(fitting).and_then(|end| fitting.get(..end)).unwrap_or(fitting));
     }
     out.put_u8(0);
 }
 
+/// Appends TON, NPI, the octets and a NUL.
 #[inline]
 pub(crate) fn put_address(out: &mut BytesMut, address: &Address) {
+    let (field, length) = address.octets.parts();
     out.put_slice(&[address.ton.0, address.npi.0]);
-    out.put_slice(address.as_bytes());
+    // All 21 octets are copied and the surplus taken back: a copy of known size is a few moves, a call otherwise.
+    out.put_slice(field);
+    out.truncate(out.len() - (field.len() - length));
     out.put_u8(0);
 }
 
