@@ -1,0 +1,168 @@
+//! `[[service]]`: one of our customers.
+
+use std::collections::HashSet;
+use std::fs;
+use std::num::NonZeroU32;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use toml::de::DeValue;
+
+use super::Context;
+use super::network::Network;
+use super::problem::Flaw;
+use super::read::{Section, text};
+use super::secret::{Secret, read_password};
+use crate::gateway::settings::{self, LongMode, Profile, normalise};
+
+/// What the SMPP server knows about a service beside what the gateway does.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The service's id.
+    pub service: String,
+    /// The name that it binds with, at most 15 octets.
+    pub system_id: String,
+    /// The password that it binds with.
+    pub password: Secret,
+    /// How the server behaves towards it.
+    pub profile: Profile,
+    /// Requests per second and interface. `None`: unlimited.
+    pub rate: Option<NonZeroU32>,
+    /// Sessions it may have at once.
+    pub bind_limit: u32,
+    /// Where it may connect from. Empty: anywhere.
+    pub allow_from: Vec<Network>,
+}
+
+/// Requests per second of a service that names no rate.
+pub const RATE: NonZeroU32 = NonZeroU32::new(20).expect("20 is not zero");
+/// Sessions of a service that names no limit.
+pub const BIND_LIMIT: u32 = 10;
+/// Messages of a service that may wait, if it names no number.
+pub const WAITING_MAX: u64 = 1_000_000;
+/// deliver_sm unanswered on one session, if the service names no number.
+pub const DELIVER_WINDOW: u32 = 100;
+
+pub(super) const LONG_MODES: &[(&str, LongMode)] =
+    &[("payload", LongMode::Payload), ("udh", LongMode::Udh), ("sar", LongMode::Sar)];
+pub(super) const PROFILES: &[(&str, Profile)] =
+    &[("standard", Profile::Standard), ("timetochat", Profile::TimeToChat)];
+
+pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings::Service, Access) {
+    let country = &context.country;
+    let id = section.required_text("id", "shop");
+    let system_id = section.text("system_id").unwrap_or_else(|| id.clone());
+    if system_id.len() > 15 {
+        section.refuse("system_id", "is longer than 15 octets", "an SMPP system_id has at most 15");
+    }
+    let password = read_password(&mut section, context.environment);
+    if password.as_ref().is_some_and(|password| password.reveal().len() > 8) {
+        section.warn(
+            "password_file",
+            "the password is longer than 8 octets",
+            "SMPP 3.4 allows 8; some client libraries cut or refuse a longer one",
+        );
+    }
+    let profile = section.choice("profile", Profile::Standard, PROFILES);
+    let senders = section.read("senders", |value| senders(value, country)).flatten();
+    let default_sender = section.text("default_sender").map(|sender| normalise(&sender, country));
+    if let (Some(sender), Some(senders)) = (&default_sender, &senders)
+        && !senders.contains(sender)
+    {
+        section.refuse("default_sender", "is none of the senders", "add it to senders, or take one of them");
+    }
+    if !section.has("senders") {
+        section.refuse(
+            "senders",
+            "is missing",
+            "list the senders that the service may use, or write senders = \"any\"",
+        );
+    }
+    let mut blacklist: HashSet<String> = section
+        .list("blacklist")
+        .unwrap_or_default()
+        .iter()
+        .map(|number| normalise(number, country))
+        .collect();
+    if let Some(path) = section.path("blacklist_file") {
+        match fs::read_to_string(&path) {
+            Ok(lines) => blacklist.extend(numbers(&lines).map(|number| normalise(number, country))),
+            Err(error) => {
+                let what = format!("{} cannot be read: {error}", path.display());
+                section.refuse("blacklist_file", what, "it holds one number a line; # begins a comment");
+            }
+        }
+    }
+    let ends_at_ms = section.read("ends", |value| end_of(value, &context.timezone));
+    let service = settings::Service {
+        profile,
+        senders,
+        default_sender,
+        blacklist,
+        monthly_limit: section.count_if("monthly_limit", 1, u64::MAX),
+        ends_at_ms,
+        waiting_max: section.count("waiting_max", WAITING_MAX, 1, 1_000_000_000),
+        strict_order: section.flag("strict_order", false),
+        deliver_long: section.choice("deliver_long", LongMode::Payload, LONG_MODES),
+        deliver_window: section.count_u32("deliver_window", DELIVER_WINDOW, 1, 100_000),
+        weight: section.count_u32("weight", 1, 1, 1_000),
+        id: id.clone(),
+    };
+    let allow_from = section.read("allow_from", networks).unwrap_or_default();
+    let access = Access {
+        service: id,
+        system_id,
+        password: password.unwrap_or_else(|| Secret::new("")),
+        profile,
+        rate: section.rate("rate", Some(RATE)),
+        bind_limit: section.count_u32("bind_limit", BIND_LIMIT, 1, 10_000),
+        allow_from,
+    };
+    section.end();
+    (service, access)
+}
+
+/// `"any"` or a list of senders, normalised.
+fn senders(value: &DeValue<'_>, country: &str) -> Result<Option<HashSet<String>>, Flaw> {
+    let remedy = "write senders = [\"33930000000\", \"SHOP\"], or senders = \"any\"";
+    match value {
+        DeValue::String(word) if word == "any" => Ok(None),
+        DeValue::Array(items) if items.is_empty() => {
+            Err(Flaw::new("is empty, so nothing could be sent", remedy))
+        }
+        DeValue::Array(items) => {
+            let each = |item: &toml::Spanned<DeValue<'_>>| {
+                text(item.get_ref()).map(|sender| normalise(sender, country))
+            };
+            items.iter().map(each).collect::<Result<_, _>>().map(Some)
+        }
+        _ => Err(Flaw::new("is neither a list nor \"any\"", remedy)),
+    }
+}
+
+fn networks(value: &DeValue<'_>) -> Result<Vec<Network>, Flaw> {
+    let items = value
+        .as_array()
+        .ok_or_else(|| Flaw::new("is not a list", "write [\"192.0.2.7\", \"10.0.0.0/8\"]"))?;
+    items.iter().map(|item| Network::parse(text(item.get_ref())?)).collect()
+}
+
+/// The first millisecond after the day `value`, in the configured time zone.
+fn end_of(value: &DeValue<'_>, timezone: &TimeZone) -> Result<u64, Flaw> {
+    let flaw = || Flaw::new("is not a date", "write the last day, as in ends = 2027-12-31");
+    let written = match value {
+        DeValue::Datetime(date) => date.to_string(),
+        other => text(other).map_err(|_| flaw())?.to_owned(),
+    };
+    let day: Date = written.parse().map_err(|_| flaw())?;
+    let end = day.tomorrow().and_then(|next| next.to_zoned(timezone.clone())).map_err(|_| flaw())?;
+    u64::try_from(end.timestamp().as_millisecond()).map_err(|_| flaw())
+}
+
+/// The numbers of a file: one a line, `#` begins a comment.
+fn numbers(lines: &str) -> impl Iterator<Item = &str> {
+    lines
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .filter(|number| !number.is_empty())
+}

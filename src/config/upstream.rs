@@ -1,0 +1,319 @@
+//! `[[upstream]]`: where messages go.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Context;
+use super::problem::Flaw;
+use super::read::{Section, text};
+use super::secret::{Secret, read_password};
+use super::service::LONG_MODES;
+use super::value;
+use crate::gateway::settings::{self, LongMode, Policy, default_policies};
+use crate::pdu::CommandStatus;
+
+/// How an upstream is reached, beside what the gateway decides about it.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The upstream's id.
+    pub upstream: String,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// How the connection is protected; `None`: not at all (`smpp://`).
+    pub tls: Option<Tls>,
+    /// The name that we bind with, at most 15 octets.
+    pub system_id: String,
+    /// The password that we bind with.
+    pub password: Secret,
+    /// The bind's system_type, at most 12 octets.
+    pub system_type: String,
+    /// Sessions held open, each way if they are separate.
+    pub sessions: u32,
+    /// submit_sm unanswered at once on one session.
+    pub window: u32,
+    /// Which binds make a session.
+    pub bind: BindKind,
+    /// Silence after which we ask whether the SMSC is there.
+    pub enquire_link: Duration,
+    /// Silence after which the session is given up.
+    pub inactivity: Duration,
+    /// How long an answer may take.
+    pub response: Duration,
+    /// How long connecting, the TLS handshake and binding may take together.
+    pub connect: Duration,
+    /// First pause before connecting again; doubled each time, and jittered.
+    pub reconnect_min: Duration,
+    /// Longest pause before connecting again.
+    pub reconnect_max: Duration,
+}
+
+/// How the SMSC's certificate is checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tls {
+    /// Certificates to trust instead of the public ones, in PEM.
+    pub ca: Option<PathBuf>,
+    /// The name that the certificate must be for. `None`: the host.
+    pub server_name: Option<String>,
+    /// Take any certificate.
+    pub insecure: bool,
+}
+
+/// Which binds make a session with an upstream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BindKind {
+    /// One bind_transceiver.
+    Transceiver,
+    /// A bind_transmitter and a bind_receiver.
+    TransmitterAndReceiver,
+}
+
+/// `smpp://` or `smpps://`, host and port.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Target {
+    pub(crate) tls: bool,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+/// What the gateway is told of an upstream of which only the name is known.
+pub(crate) fn defaults(id: String) -> settings::Upstream {
+    settings::Upstream {
+        id,
+        rate: None,
+        burst: 1,
+        long: LongMode::Payload,
+        policies: default_policies(),
+        attempts_max: 10,
+        delay_ms: 1_000,
+        delay_max_ms: 300_000,
+        throttle_pause_ms: 1_000,
+        failover_after_ms: 5_000,
+        mo_dedupe_ms: 0,
+    }
+}
+
+/// How an upstream is reached of which only that is known.
+pub(crate) fn connection(id: String, target: Target, system_id: String, password: Secret) -> Connection {
+    Connection {
+        upstream: id,
+        host: target.host,
+        port: target.port,
+        tls: target.tls.then_some(Tls { ca: None, server_name: None, insecure: false }),
+        system_id,
+        password,
+        system_type: String::new(),
+        sessions: 1,
+        // SMPP 3.4 §2.7.1 suggests ten.
+        window: 10,
+        bind: BindKind::Transceiver,
+        enquire_link: Duration::from_secs(30),
+        inactivity: Duration::from_secs(150),
+        response: Duration::from_secs(30),
+        connect: Duration::from_secs(10),
+        reconnect_min: Duration::from_millis(200),
+        reconnect_max: Duration::from_secs(60),
+    }
+}
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings::Upstream, Connection) {
+    let id = section.required_text("id", "carrier");
+    let usual = defaults(id.clone());
+    let target = read_target(&mut section);
+    let system_id = section.required_text("system_id", "trunkline");
+    if system_id.len() > 15 {
+        section.refuse("system_id", "is longer than 15 octets", "an SMPP system_id has at most 15");
+    }
+    let password = read_password(&mut section, context.environment).unwrap_or_else(|| Secret::new(""));
+    if password.reveal().len() > 64 {
+        section.refuse("password_file", "the password is longer than 64 octets", "SMPP 3.4 allows 8");
+    }
+    let usual_link = connection(id.clone(), target, system_id, password);
+
+    let ca = section.path("ca");
+    let server_name = section.text("server_name");
+    let insecure = section.flag("insecure", false);
+    if usual_link.tls.is_none() {
+        for key in ["ca", "server_name", "insecure"] {
+            if section.has(key) {
+                section.refuse(
+                    key,
+                    "has no meaning without TLS",
+                    "write the url as smpps://…, or leave this out",
+                );
+            }
+        }
+    }
+    if insecure {
+        section.warn(
+            "insecure",
+            "any certificate is taken for the SMSC's",
+            "name its certificate with ca = \"…\" instead",
+        );
+    }
+    if let Some(path) = &ca
+        && let Err(error) = std::fs::metadata(path)
+    {
+        section.refuse(
+            "ca",
+            format!("{} cannot be read: {error}", path.display()),
+            "name a file of certificates in PEM",
+        );
+    }
+    let system_type = section.text("system_type").unwrap_or_default();
+    if system_type.len() > 12 {
+        section.refuse("system_type", "is longer than 12 octets", "an SMPP system_type has at most 12");
+    }
+    let link = Connection {
+        tls: usual_link.tls.as_ref().map(|_| Tls { ca, server_name, insecure }),
+        system_type,
+        sessions: section.count_u32("sessions", usual_link.sessions, 1, 64),
+        window: section.count_u32("window", usual_link.window, 1, 10_000),
+        bind: section.choice("bind", usual_link.bind, BINDS),
+        enquire_link: section.duration("enquire_link", usual_link.enquire_link, SECOND, HOUR),
+        inactivity: section.duration("inactivity", usual_link.inactivity, SECOND, DAY),
+        response: section.duration("response", usual_link.response, SECOND, HOUR),
+        connect: section.duration("connect", usual_link.connect, SECOND, HOUR),
+        reconnect_min: section.duration("reconnect_min", usual_link.reconnect_min, 10 * MS, HOUR),
+        reconnect_max: section.duration("reconnect_max", usual_link.reconnect_max, 10 * MS, DAY),
+        ..usual_link
+    };
+    if link.reconnect_max < link.reconnect_min {
+        section.refuse("reconnect_max", "is shorter than reconnect_min", "let the pauses grow");
+    }
+    let upstream = settings::Upstream {
+        rate: section.rate("rate", usual.rate),
+        burst: section.count_u32("burst", usual.burst, 1, 10_000),
+        long: section.choice("long", usual.long, LONG_MODES),
+        policies: read_policies(&mut section, context, usual.policies),
+        attempts_max: u8::try_from(section.count("attempts_max", usual.attempts_max.into(), 1, 255))
+            .unwrap_or(u8::MAX),
+        delay_ms: section.duration_ms("delay", usual.delay_ms, 10 * MS, HOUR),
+        delay_max_ms: section.duration_ms("delay_max", usual.delay_max_ms, 10 * MS, DAY),
+        throttle_pause_ms: section.duration_ms("throttle_pause", usual.throttle_pause_ms, 10 * MS, HOUR),
+        failover_after_ms: section.duration_ms(
+            "failover_after",
+            usual.failover_after_ms,
+            Duration::ZERO,
+            DAY,
+        ),
+        mo_dedupe_ms: section.duration_ms("mo_dedupe", usual.mo_dedupe_ms, Duration::ZERO, HOUR),
+        id,
+    };
+    section.end();
+    (upstream, link)
+}
+
+fn read_target(section: &mut Section<'_>) -> Target {
+    let nowhere = Target { tls: true, host: String::new(), port: 0 };
+    if section.required_text("url", "smpps://smsc.example.com:3550").is_empty() {
+        return nowhere;
+    }
+    let target = section.parsed("url", |url| {
+        if url.contains('@') || url.contains('?') {
+            let remedy = "write scheme, host and port only; system_id, password_file and the rest have keys of their own";
+            return Err(Flaw::new(format!("\"{url}\" says more than where to connect"), remedy));
+        }
+        parse_target(url)
+    });
+    target.unwrap_or(nowhere)
+}
+
+/// Reads `smpp://host[:port]` or `smpps://host[:port]`.
+pub(crate) fn parse_target(url: &str) -> Result<Target, Flaw> {
+    let flaw = || {
+        Flaw::new(
+            format!("\"{url}\" is not the URL of an SMSC"),
+            "write smpps://host:port, or smpp://host:port without TLS",
+        )
+    };
+    let (tls, rest) = match url.split_once("://") {
+        Some(("smpp", rest)) => (false, rest),
+        Some(("smpps", rest)) => (true, rest),
+        _ => return Err(flaw()),
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    // Registered or customary: 2775 is assigned to SMPP, 3550 to SMPP over TLS.
+    let usual = if tls { 3550 } else { 2775 };
+    let (host, port) = match rest.strip_prefix('[') {
+        Some(v6) => {
+            let (host, after) = v6.split_once(']').ok_or_else(flaw)?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| flaw())?;
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or_else(flaw)?) })
+        }
+        None => match rest.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (rest, None),
+        },
+    };
+    let port = match port {
+        Some(port) => port.parse().ok().filter(|&port| port != 0).ok_or_else(flaw)?,
+        None => usual,
+    };
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    if host.is_empty() || !host.chars().all(is_part) {
+        return Err(flaw());
+    }
+    Ok(Target { tls, host: host.to_owned(), port })
+}
+
+fn read_policies(
+    section: &mut Section<'_>,
+    context: &Context<'_>,
+    mut policies: HashMap<CommandStatus, Policy>,
+) -> HashMap<CommandStatus, Policy> {
+    for (place, name, value) in section.pairs("policy") {
+        let key = format!("{}.policy.{name}", section.name);
+        let read =
+            value::status(name).and_then(|status| Ok((status, value::choice(text(value)?, POLICIES)?)));
+        match read {
+            Ok((CommandStatus::ESME_ROK, _)) => {
+                context.notes.problem(&place, &key, Flaw::new("ESME_ROK is no error", "leave it out"));
+            }
+            Ok((status, policy)) => {
+                policies.insert(status, policy);
+            }
+            Err(flaw) => context.notes.problem(&place, &key, flaw),
+        }
+    }
+    policies
+}
+
+const POLICIES: &[(&str, Policy)] =
+    &[("throttle", Policy::Throttle), ("delay", Policy::Delay), ("final", Policy::Final)];
+const BINDS: &[(&str, BindKind)] =
+    &[("transceiver", BindKind::Transceiver), ("transmitter+receiver", BindKind::TransmitterAndReceiver)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_have_a_scheme_a_host_and_perhaps_a_port() {
+        let target = |url: &str| parse_target(url).map(|t| (t.tls, t.host, t.port));
+        assert_eq!(target("smpp://smsc.example.com"), Ok((false, "smsc.example.com".into(), 2775)));
+        assert_eq!(target("smpps://10.0.0.1:5772/"), Ok((true, "10.0.0.1".into(), 5772)));
+        assert_eq!(target("smpps://[2001:db8::1]:5772"), Ok((true, "2001:db8::1".into(), 5772)));
+        assert_eq!(target("smpps://[2001:db8::1]"), Ok((true, "2001:db8::1".into(), 3550)));
+        for bad in [
+            "",
+            "smsc",
+            "http://a:1",
+            "smpp://",
+            "smpp://a:0",
+            "smpp://a:b",
+            "smpp://a b:1",
+            "smpp://[x]:1",
+            "smpp://2001:db8::1",
+        ] {
+            assert!(parse_target(bad).is_err(), "{bad}");
+        }
+    }
+}

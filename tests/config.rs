@@ -1,0 +1,334 @@
+//! The configuration as an operator meets it: the example, the page of keys, and what is said about mistakes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use trunkline::config::{self, BindKind, Loaded, Problems};
+use trunkline::gateway::settings::{LongMode, Policy, Profile};
+use trunkline::pdu::CommandStatus;
+
+/// A folder with a configuration and the files that it names.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(text: &str) -> Self {
+        let folder = Self(tempfile::tempdir().expect("a temporary directory"));
+        folder.write("trunkline.toml", text);
+        for file in ["tls/smpp.pem", "tls/smpp.key", "secrets/shop", "secrets/sfr", "secrets/backup"] {
+            folder.write(file, "s3cret\n");
+        }
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("it is inside")).expect("the folder is ours");
+        fs::write(&path, text).expect("the folder is ours");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+    }
+
+    fn load(&self) -> Result<Loaded, Problems> {
+        let environment = |name: &str| (name == "ALERTS_PASSWORD").then(|| "s3cret".to_owned());
+        config::load_with(&self.path("trunkline.toml"), &environment)
+    }
+
+    /// What is said about it, without the folder's name.
+    fn complaints(&self) -> String {
+        let problems = self.load().expect_err("something is wrong with it").to_string();
+        problems.replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+const SMALL: &str = r#"
+data_dir = "data"
+[smpp]
+tls = "127.0.0.1:0"
+certificate = "tls/smpp.pem"
+key = "tls/smpp.key"
+[[service]]
+id = "shop"
+password_file = "secrets/shop"
+senders = "any"
+[[upstream]]
+id = "sfr"
+url = "smpps://smsc.example.com"
+system_id = "us"
+password_file = "secrets/sfr"
+[[route]]
+upstreams = ["sfr"]
+"#;
+
+fn in_the_tree(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_example_is_read_as_it_says() {
+    let loaded = Folder::new(&in_the_tree("trunkline.example.toml")).load().expect("the example is right");
+    assert_eq!(loaded.warnings, [], "and nothing in it wants a warning");
+    let settings = loaded.settings;
+    assert_eq!(settings.process.data_dir, Path::new("/var/lib/trunkline"));
+    assert_eq!(settings.smpp.tls.map(|a| a.to_string()).as_deref(), Some("0.0.0.0:5772"));
+    assert_eq!(settings.smpp.plain, None);
+
+    let [shop, alerts] = &settings.gateway.services[..] else { panic!("two services") };
+    let senders = shop.senders.as_ref().expect("it lists them");
+    assert!(senders.contains("33930000000") && senders.contains("SHOP"), "{senders:?}");
+    assert_eq!(shop.monthly_limit, Some(100_000));
+    // Paris is an hour ahead of UTC in winter.
+    assert_eq!(shop.ends_at_ms, Some(1_830_294_000_000), "the end of 2027");
+    assert_eq!((alerts.profile, alerts.strict_order, alerts.weight), (Profile::TimeToChat, true, 2));
+    assert_eq!(settings.access[0].allow_from.len(), 2);
+    assert_eq!(settings.access[1].system_id, "alerts");
+    assert_eq!(settings.access[1].password.reveal(), "s3cret");
+
+    let [sfr, backup] = &settings.gateway.upstreams[..] else { panic!("two upstreams") };
+    assert_eq!(sfr.rate.map(|rate| rate.get()), Some(20));
+    assert_eq!(sfr.policies.get(&CommandStatus::ESME_RMSGQFUL), Some(&Policy::Delay));
+    assert_eq!(sfr.policies.get(&CommandStatus::ESME_RSUBMITFAIL), Some(&Policy::Final));
+    assert_eq!((backup.rate, backup.long), (None, LongMode::Udh));
+    let [first, second] = &settings.connections[..] else { panic!("two upstreams") };
+    assert_eq!((first.host.as_str(), first.port, first.tls.is_some()), ("smsc.example.com", 5772, true));
+    assert_eq!(
+        (second.bind, second.sessions, second.tls.is_some()),
+        (BindKind::TransmitterAndReceiver, 2, false)
+    );
+
+    assert_eq!(settings.gateway.routes[1].destination, "33");
+    assert_eq!(
+        (settings.gateway.mo_routes[0].number.as_str(), settings.gateway.mo_routes[0].exact),
+        ("33930000001", true)
+    );
+    assert_eq!(
+        (settings.gateway.mo_routes[1].number.as_str(), settings.gateway.mo_routes[1].exact),
+        ("33930", false)
+    );
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_default() {
+    let settings = Folder::new(SMALL).load().expect("it is right").settings;
+    assert_eq!(settings.gateway.rules.timezone.iana_name(), Some("Europe/Paris"));
+    assert_eq!(settings.gateway.rules.validity_default_ms, 48 * 3_600_000);
+    assert_eq!(settings.access[0].rate.map(|rate| rate.get()), Some(20));
+    assert_eq!(settings.access[0].system_id, "shop");
+    assert_eq!(settings.connections[0].port, 3550);
+    assert_eq!(settings.store.disk_reserve, 512 << 20);
+    assert_eq!(settings.process.drain, Duration::from_secs(10));
+}
+
+#[test]
+fn every_key_of_the_page_is_read_and_every_key_that_is_read_is_on_the_page() {
+    let read = Folder::new(&in_the_tree("trunkline.example.toml")).load().expect("the example is right").keys;
+    let page = in_the_tree("docs/CONFIG.md");
+    // A row of a table of keys begins with the key in backquotes and has four cells.
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let documented: BTreeSet<String> = rows
+        .map(|row| {
+            assert_eq!(row.matches(" | ").count(), 3, "key, unit, default, meaning: {row}");
+            row.split('`').nth(1).expect("it begins with one").to_owned()
+        })
+        .collect();
+    let unread: Vec<_> = documented.difference(&read).collect();
+    let undocumented: Vec<_> = read.difference(&documented).collect();
+    assert!(
+        unread.is_empty() && undocumented.is_empty(),
+        "not read: {unread:?}; not on the page: {undocumented:?}"
+    );
+    assert!(read.len() > 80, "the test would see it if none were read");
+}
+
+/// The value of `key`'s default as docs/CONFIG.md prints it.
+fn default_on_the_page(page: &str, key: &str) -> String {
+    let row = page.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).expect(key);
+    row.split(" | ").nth(2).expect("four cells").trim_matches('`').trim_matches('"').to_owned()
+}
+
+#[test]
+fn defaults_on_the_page_are_those_in_the_code() {
+    let page = in_the_tree("docs/CONFIG.md");
+    // Written out in a file, each documented default must change nothing.
+    let plain = Folder::new(SMALL).load().expect("it is right").settings;
+    let mut written = SMALL.to_owned();
+    for (section, header) in [("rules", "[rules]"), ("store", "[store]"), ("log", "[log]")] {
+        written.push_str(&format!("{header}\n"));
+        for row in page.lines().filter(|line| line.starts_with(&format!("| `{section}."))) {
+            let key = row.split('`').nth(1).expect("it begins with one");
+            let value = default_on_the_page(&page, key);
+            let bare = key.rsplit('.').next().expect("it has a dot");
+            let is_number = value.bytes().all(|c| c.is_ascii_digit()) && bare != "country";
+            written.push_str(&if is_number {
+                format!("{bare} = {value}\n")
+            } else {
+                format!("{bare} = \"{value}\"\n")
+            });
+        }
+    }
+    for (section, before) in [("smpp", "[[service]]"), ("service", "[[upstream]]"), ("upstream", "[[route]]")] {
+        let mut lines = String::new();
+        for row in page.lines().filter(|line| line.starts_with(&format!("| `{section}."))) {
+            let key = row.split('`').nth(1).expect("it begins with one");
+            let value = default_on_the_page(&page, key);
+            let bare = key.rsplit('.').next().expect("it has a dot");
+            let is_said =
+                ["–", "see below", "id", "the public ones", "the URL's host", ""].contains(&value.as_str());
+            if is_said || value.starts_with("required") || key == "smpp.tls" {
+                continue;
+            }
+            let is_bare = value.starts_with("0x") || value == "false" || value.parse::<u64>().is_ok();
+            lines.push_str(&if is_bare {
+                format!("{bare} = {value}\n")
+            } else {
+                format!("{bare} = \"{value}\"\n")
+            });
+        }
+        written = written.replace(before, &format!("{lines}{before}"));
+    }
+    let spelled = Folder::new(&written).load().expect("the page's defaults are right").settings;
+    assert_eq!(format!("{:?}", plain.gateway.rules), format!("{:?}", spelled.gateway.rules));
+    assert_eq!(format!("{:?}", plain.gateway.services), format!("{:?}", spelled.gateway.services));
+    assert_eq!(plain.gateway.upstreams[0].policies, spelled.gateway.upstreams[0].policies);
+    let without_policies = |settings: &config::Settings| {
+        let mut upstreams = settings.gateway.upstreams.clone();
+        upstreams.iter_mut().for_each(|upstream| upstream.policies.clear());
+        format!("{upstreams:?}")
+    };
+    assert_eq!(without_policies(&plain), without_policies(&spelled));
+    let without_folder = |settings: &config::Settings| {
+        let mut smpp = settings.smpp.clone();
+        (smpp.certificate, smpp.key) = (PathBuf::new(), PathBuf::new());
+        format!("{:?} {smpp:?} {:?}", settings.connections, settings.access)
+    };
+    assert_eq!(without_folder(&plain), without_folder(&spelled));
+    assert_eq!(format!("{:?}{:?}", plain.store, plain.log), format!("{:?}{:?}", spelled.store, spelled.log));
+}
+
+#[test]
+fn every_mistake_is_told_with_file_line_key_and_remedy_in_one_go() {
+    let folder = Folder::new(
+        r#"data_dir = "data"
+threds = 2
+[store]
+disk_reserve = "512MB"
+[smpp]
+tls = "off"
+[[service]]
+id = "shop"
+password = "secret"
+senders = "any"
+rate = -1
+[[service]]
+id = "shop"
+system_id = "other"
+password_file = "secrets/shop"
+[[upstream]]
+id = "sfr"
+url = "http://smsc.example.com"
+system_id = "us"
+password_env = "NOT_SET"
+response = 30
+[upstream.policy]
+ESME_RTHROTLED = "throttle"
+0x14 = "wait"
+[[route]]
+service = "shap"
+upstreams = ["sfr", "spare"]
+"#,
+    );
+    let expected = r#"trunkline.toml:2: threds: unknown key
+    did you mean threads?
+trunkline.toml:4: store.disk_reserve: "512MB" is not a size
+    write a number and B, KiB, MiB or GiB, as in "512MiB"
+trunkline.toml:9: service.shop.password: a password does not stand in the configuration
+    put it into a file of mode 0600 and write password_file = "…", or into the environment and write password_env = "NAME"
+trunkline.toml:11: service.shop.rate: -1 is out of range
+    write a number from 0 to 1000000
+trunkline.toml:12: service.shop.senders: is missing
+    list the senders that the service may use, or write senders = "any"
+trunkline.toml:12: service.id: "shop" is taken by the service at trunkline.toml:7
+    give each service its own id
+trunkline.toml:18: upstream.sfr.url: "http://smsc.example.com" is not the URL of an SMSC
+    write smpps://host:port, or smpp://host:port without TLS
+trunkline.toml:20: upstream.sfr.password_env: the environment has no NOT_SET
+    start trunkline with NOT_SET set
+trunkline.toml:21: upstream.sfr.response: is of the wrong type (integer)
+    write it in quotes with its unit, as in "30s"
+trunkline.toml:23: upstream.sfr.policy.ESME_RTHROTLED: ESME_RTHROTLED is not a command_status
+    did you mean ESME_RTHROTTLED? A number is written as in 0x58
+trunkline.toml:24: upstream.sfr.policy.0x14: "wait" is not one of the values
+    write "throttle" or "delay" or "final"
+trunkline.toml:26: route[1].service: there is no service "shap"
+    did you mean "shop"?
+trunkline.toml:27: route[1].upstreams: there is no upstream "spare"
+    add a [[upstream]] with id = "spare""#;
+    assert_eq!(folder.complaints(), expected);
+}
+
+#[test]
+fn broken_toml_and_missing_files_are_told_with_their_place() {
+    let complaints = Folder::new("data_dir = \"data\"\n[smpp\ntls = 1\n").complaints();
+    assert!(complaints.starts_with("trunkline.toml:2: this is not TOML: "), "{complaints}");
+
+    let missing =
+        config::load(Path::new("/nowhere/trunkline.toml")).expect_err("there is no such file").to_string();
+    assert!(missing.starts_with("/nowhere/trunkline.toml: cannot be read: "), "{missing}");
+
+    let complaints = Folder::new(&SMALL.replace("secrets/sfr", "secrets/gone")).complaints();
+    assert!(complaints.contains("upstream.sfr.password_file: "), "{complaints}");
+    assert!(complaints.contains("secrets/gone cannot be read"), "{complaints}");
+}
+
+#[test]
+fn included_files_add_services_and_routes_and_nothing_else() {
+    let folder = Folder::new(&format!("include = \"more\"\n{SMALL}"));
+    folder.write(
+        "more/b.toml",
+        "[[service]]\nid = \"b\"\npassword_file = \"../secrets/shop\"\nsenders = \"any\"\n",
+    );
+    folder.write(
+        "more/a.toml",
+        "[[service]]\nid = \"a\"\npassword_file = \"../secrets/shop\"\nsenders = \"any\"\n",
+    );
+    folder.write("more/notes.txt", "this is not read");
+    let settings = folder.load().expect("they are right").settings;
+    let ids: Vec<_> = settings.gateway.services.iter().map(|service| service.id.as_str()).collect();
+    assert_eq!(ids, ["shop", "a", "b"]);
+
+    folder.write("more/a.toml", "data_dir = \"elsewhere\"\n[[service]]\nid = \"shop\"\npassword_file = \"../secrets/shop\"\nsenders = \"any\"\n");
+    let complaints = folder.complaints();
+    assert!(complaints.contains("more/a.toml:1: data_dir: unknown key"), "{complaints}");
+    assert!(
+        complaints
+            .contains("more/a.toml:2: service.id: \"shop\" is taken by the service at trunkline.toml:8"),
+        "{complaints}"
+    );
+}
+
+#[test]
+fn a_password_file_that_others_can_read_is_used_with_a_warning() {
+    let folder = Folder::new(SMALL);
+    fs::set_permissions(folder.path("secrets/shop"), fs::Permissions::from_mode(0o644))
+        .expect("the file is ours");
+    let loaded = folder.load().expect("it is allowed");
+    let [warning] = &loaded.warnings[..] else { panic!("one warning: {:?}", loaded.warnings) };
+    assert_eq!(warning.key, "service.shop.password_file");
+    assert!(warning.remedy.starts_with("chmod 600 "), "{warning}");
+}
+
+#[test]
+fn passwords_do_not_show_in_what_is_printed_about_settings() {
+    let folder = Folder::new(SMALL);
+    folder.write("secrets/shop", "hunter2\n");
+    folder.write("secrets/sfr", "hunter3\n");
+    let printed = format!("{:?}", folder.load().expect("it is right"));
+    assert!(!printed.contains("hunter"), "{printed}");
+}
