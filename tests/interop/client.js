@@ -120,7 +120,7 @@ async function main() {
     const fields = { destination_addr: mobile('40'), short_message: 'long please' };
     await submit(fields);
     const text = textOf(await reply(fields.destination_addr, 'long'));
-    if (!/^You wrote: long please\..*The end\.$/s.test(text) || text.length < 161) throw new Error(`${text.length} characters: ${text}`);
+    if (!/^You wrote: long please.*The end\.$/s.test(text) || text.length < 161) throw new Error(`${text.length} characters: ${text}`);
   });
   await check('a failed delivery is told', async () => {
     const fields = { destination_addr: mobile('01'), short_message: 'nobody there' };

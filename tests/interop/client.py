@@ -179,7 +179,7 @@ def _():
     to = mobile("14")
     side.submit(destination_addr=to, short_message=b"long please")
     text = plain(side.reply(to, "long"))
-    if not (text.startswith("You wrote: long please.") and text.endswith("The end.") and len(text) > 160):
+    if not (text.startswith("You wrote: long please") and text.endswith("The end.") and len(text) > 160):
         raise AssertionError(f"{len(text)} octets: {text}")
 
 
