@@ -1,0 +1,353 @@
+//! What is owed to services leaves through their bound receivers, in order, through windows (SEMANTICS 9 and 12).
+
+use std::collections::HashMap;
+
+use super::accept::unit_kind;
+use super::backoff::Backoff;
+use super::cold::Lost;
+use super::delivery::{Delivery, Owed};
+use super::id::{LinkId, MessageId, ServiceNo};
+use super::message::Doubt;
+use super::port::{Asker, Carry, Deliver, DeliveryAnswer, Effect, Fact, ReceiptFact};
+use super::queue::{Front, PAGE, Paged};
+use super::record::{Incoming, MoContent, Record};
+use super::settings::{LongMode, Profile};
+use super::{Gateway, Turn};
+use crate::pdu::{CommandStatus, EsmClass};
+use crate::text::udh::{Concatenation, Reference};
+use crate::text::{Table, split};
+
+/// Response time-outs on one session after which it is unbound.
+const TIMEOUTS_MAX: u32 = 3;
+
+/// A service's deliveries and the sessions that take them.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    queue: Paged<()>,
+    links: Vec<Link>,
+    /// The session that is served next.
+    turn: usize,
+    /// Deliveries under way by message: further ones of the same message wait for them.
+    busy: HashMap<MessageId, Vec<u64>, ahash::RandomState>,
+}
+
+#[derive(Debug)]
+struct Link {
+    id: LinkId,
+    window: u32,
+    in_flight: u32,
+    timeouts: u32,
+    /// It was told to unbind and gets nothing more.
+    leaving: bool,
+    sent: Vec<u64>,
+}
+
+impl Inbox {
+    pub(super) fn restore(&mut self, rows: u64) {
+        self.queue = Paged::stored(rows);
+    }
+
+    pub(super) fn push(&mut self, no: u64) {
+        self.queue.push(no, ());
+    }
+
+    pub(super) fn put_back(&mut self, no: u64) {
+        self.queue.put_back(no, ());
+    }
+
+    pub(super) fn spill(&mut self, upto: u64) {
+        self.queue.spill(upto);
+    }
+
+    pub(super) fn bound(&mut self, id: LinkId, window: u32) {
+        self.links.push(Link {
+            id,
+            window: window.max(1),
+            in_flight: 0,
+            timeouts: 0,
+            leaving: false,
+            sent: Vec::new(),
+        });
+    }
+
+    fn link(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.iter_mut().find(|l| l.id == id)
+    }
+
+    /// The next session with room.
+    fn free(&mut self) -> Option<&mut Link> {
+        let links = self.links.len();
+        for _ in 0..links {
+            let at = self.turn.checked_rem(links)?;
+            self.turn = at + 1;
+            if !self.links[at].leaving && self.links[at].in_flight < self.links[at].window {
+                return self.links.get_mut(at);
+            }
+        }
+        None
+    }
+
+    /// A delivery is under way no more; those of the same message that waited for it may go.
+    fn release(&mut self, about: MessageId) {
+        for no in self.busy.remove(&about).unwrap_or_default() {
+            self.put_back(no);
+        }
+    }
+}
+
+impl Gateway {
+    /// Sends what the windows of a service's sessions allow.
+    pub(super) fn deliver(&mut self, service: ServiceNo, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        loop {
+            let inbox = self.inbox(service);
+            if inbox.queue.is_empty() {
+                return Ok(());
+            }
+            let Some(link) = inbox.free().map(|l| l.id) else { return Ok(()) };
+            let no = match inbox.queue.front() {
+                Front::Entry(no, ()) => no,
+                Front::Empty => return Ok(()),
+                Front::Stored(from) => {
+                    let rows = self.state.cold().deliveries(service, from, PAGE)?;
+                    let whole = rows.len() < PAGE;
+                    self.inbox(service).queue.refill(rows.into_iter().map(|no| (no, ())).collect(), whole);
+                    continue;
+                }
+            };
+            self.inbox(service).queue.pop();
+            let Some(d) = self.state.delivery(service, no)? else { continue };
+            if d.link.is_some() {
+                continue;
+            }
+            let (owed, not_before, again) =
+                (d.owed, d.not_before_ms, d.doubt.or(d.under_way.then_some(Doubt::Restart)));
+            if not_before > turn.now.utc_ms {
+                self.delayed_deliveries.insert((not_before, service, no));
+                continue;
+            }
+            if let Some(waiting) = self.inbox(service).busy.get_mut(&owed.about())
+                && !matches!(owed, Owed::Mo { .. })
+            {
+                waiting.push(no);
+                continue;
+            }
+            let Some(fact) = self.fact(owed)? else {
+                // What it was about is gone; nothing can be told any more.
+                let at_ms = turn.now.utc_ms;
+                self.commit(turn, Record::DeliveryDead { no, service, at_ms })?;
+                continue;
+            };
+            self.commit(turn, Record::Delivering { no, service, again })?;
+            if let Some(d) = self.state.delivery(service, no)? {
+                (d.link, d.doubt) = (Some(link), None);
+            }
+            let inbox = self.inbox(service);
+            inbox.busy.entry(owed.about()).or_default();
+            if let Some(link) = inbox.link(link) {
+                link.in_flight += 1;
+                link.sent.push(no);
+            }
+            let profile = self.service(service).map_or(Profile::Standard, |s| s.profile);
+            turn.effects.push((Asker::Link(link), Effect::Deliver(Box::new(Deliver { no, profile, fact }))));
+        }
+    }
+
+    /// What a delivery says, if it can still be said.
+    fn fact(&self, owed: Owed) -> Result<Option<Fact>, Lost> {
+        match owed {
+            Owed::Receipt { id, state, error, part, at_ms, intermediate } => {
+                let Some(m) = self.state.message(id)? else { return Ok(None) };
+                let text = m.content.payload.get(..m.content.payload.len().min(20)).unwrap_or_default();
+                Ok(Some(Fact::Receipt(Box::new(ReceiptFact {
+                    id,
+                    sender: m.content.source,
+                    recipient: m.content.destination,
+                    state,
+                    error,
+                    part,
+                    submitted_ms: m.accepted_ms,
+                    done_ms: at_ms,
+                    text: text.into(),
+                    data_coding: m.content.data_coding,
+                    intermediate,
+                    reference: m.content.reference.clone(),
+                }))))
+            }
+            Owed::Mo { id, pdu } => {
+                let Some(incoming) = self.state.incoming(id)? else { return Ok(None) };
+                let (mo, carry) = carried(&incoming, pdu);
+                Ok(Some(Fact::Mo { id, mo, carry }))
+            }
+        }
+    }
+
+    /// An ESME's answer to a deliver_sm (SEMANTICS 12).
+    pub(super) fn delivery_answered(
+        &mut self,
+        link: LinkId,
+        answer: DeliveryAnswer,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Lost> {
+        let Some(super::Side::Esme(service)) = self.links.get(&link).copied() else { return Ok(()) };
+        let no = answer.no;
+        let Some(d) = self.state.delivery(service, no)? else { return Ok(()) };
+        let awaited = d.link == Some(link);
+        let Delivery { owed, tries, puts_off, .. } = *d;
+        if awaited {
+            d.link = None;
+        } else if answer.status != Some(CommandStatus::ESME_ROK) || d.link.is_some() {
+            return Ok(());
+        }
+        let inbox = self.inbox(service);
+        if awaited {
+            if let Some(link) = inbox.link(link) {
+                link.in_flight = link.in_flight.saturating_sub(1);
+                link.sent.retain(|&n| n != no);
+                link.timeouts = if answer.status.is_some() { 0 } else { link.timeouts + 1 };
+            }
+        }
+        inbox.release(owed.about());
+        let at_ms = turn.now.utc_ms;
+        match answer.status {
+            Some(CommandStatus::ESME_ROK) => self.commit(turn, Record::Delivered { no, service, at_ms }),
+            Some(
+                CommandStatus::ESME_RSYSERR
+                | CommandStatus::ESME_RMSGQFUL
+                | CommandStatus::ESME_RTHROTTLED
+                | CommandStatus::ESME_RX_T_APPN,
+            ) => self.put_off_delivery(service, no, puts_off, false, turn),
+            Some(_) if tries + 1 >= self.settings.rules.delivery_tries => {
+                self.commit(turn, Record::DeliveryDead { no, service, at_ms })
+            }
+            Some(_) => self.put_off_delivery(service, no, tries, true, turn),
+            None => {
+                if let Some(d) = self.state.delivery(service, no)? {
+                    d.doubt = Some(Doubt::TimedOut);
+                }
+                // Not again on that session: it is another's, or waits for the next bind.
+                let inbox = self.inbox(service);
+                let mut unbind = false;
+                if let Some(link) = inbox.link(link)
+                    && link.timeouts >= TIMEOUTS_MAX
+                    && !link.leaving
+                {
+                    link.leaving = true;
+                    unbind = true;
+                }
+                if unbind {
+                    turn.effects.push((Asker::Link(link), Effect::Unbind));
+                }
+                self.put_off_delivery(service, no, puts_off, false, turn)
+            }
+        }
+    }
+
+    fn put_off_delivery(
+        &mut self,
+        service: ServiceNo,
+        no: u64,
+        times: u8,
+        counts: bool,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Lost> {
+        let rules = &self.settings.rules;
+        let backoff = Backoff { first_ms: rules.delivery_delay_ms, cap_ms: rules.delivery_delay_max_ms };
+        let not_before_ms = turn.now.utc_ms + backoff.delay_ms(u32::from(times), no).max(1);
+        self.commit(turn, Record::DeliveryPutOff { no, service, not_before_ms, counts })?;
+        self.delayed_deliveries.insert((not_before_ms, service, no));
+        Ok(())
+    }
+
+    /// A session is over: what it had not answered goes to another one, or waits for the next bind.
+    pub(super) fn esme_lost(
+        &mut self,
+        id: LinkId,
+        service: ServiceNo,
+        _turn: &mut Turn<'_>,
+    ) -> Result<(), Lost> {
+        let inbox = self.inbox(service);
+        let Some(at) = inbox.links.iter().position(|l| l.id == id) else { return Ok(()) };
+        let link = inbox.links.swap_remove(at);
+        for no in link.sent {
+            let Some(d) = self.state.delivery(service, no)? else { continue };
+            if d.link != Some(id) {
+                continue;
+            }
+            (d.link, d.doubt) = (None, Some(Doubt::SessionLost));
+            let about = d.owed.about();
+            let inbox = self.inbox(service);
+            inbox.put_back(no);
+            inbox.release(about);
+        }
+        Ok(())
+    }
+
+    /// Deliveries that are too old become dead letters.
+    pub(super) fn bury_old_deliveries(&mut self, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        let life = self.settings.rules.delivery_life_ms;
+        for no in 0..self.inboxes.len() {
+            let service = ServiceNo(u16::try_from(no).unwrap_or(u16::MAX));
+            for _ in 0..1_000 {
+                let no = match self.inbox(service).queue.front() {
+                    Front::Entry(no, ()) => no,
+                    Front::Empty => break,
+                    Front::Stored(from) => {
+                        let rows = self.state.cold().deliveries(service, from, PAGE)?;
+                        let whole = rows.len() < PAGE;
+                        self.inbox(service)
+                            .queue
+                            .refill(rows.into_iter().map(|no| (no, ())).collect(), whole);
+                        continue;
+                    }
+                };
+                let at_ms = turn.now.utc_ms;
+                match self.state.delivery(service, no)?.map(|d| d.created_ms) {
+                    Some(created) if created.saturating_add(life) > at_ms => break,
+                    Some(_) => self.commit(turn, Record::DeliveryDead { no, service, at_ms })?,
+                    None => {}
+                }
+                self.inbox(service).queue.pop();
+            }
+        }
+        Ok(())
+    }
+
+    /// An operator wants the dead letters of a service to be tried again.
+    pub(super) fn revive(&mut self, service: ServiceNo, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        let at_ms = turn.now.utc_ms;
+        for d in self.state.dead(service, 10_000)? {
+            self.commit(turn, Record::DeliveryRevived { no: d.no, service, at_ms })?;
+        }
+        Ok(())
+    }
+}
+
+/// One PDU's worth of an MO.
+fn carried(incoming: &Incoming, pdu: u8) -> (MoContent, Carry) {
+    let mut mo = incoming.mo.clone();
+    let kind = unit_kind(mo.data_coding);
+    let parts: Vec<&[u8]> = match split(&incoming.mo.payload, kind, Table::STANDARD) {
+        Ok(parts) if incoming.long != LongMode::Payload && !mo.esm_class.has_udhi() => parts.collect(),
+        _ => return (mo, Carry::Short),
+    };
+    if parts.len() <= 1 {
+        return (mo, Carry::Short);
+    }
+    let total = u8::try_from(parts.len()).unwrap_or(u8::MAX);
+    let number = pdu.saturating_add(1);
+    let cut = parts.get(usize::from(pdu)).copied().unwrap_or_default();
+    let reference = u16::from_be_bytes([incoming.id.0[10], incoming.id.0[11]]);
+    if incoming.long == LongMode::Sar {
+        mo.payload = cut.into();
+        return (mo, Carry::Sar { reference, total, number });
+    }
+    let [_, low] = reference.to_be_bytes();
+    let mut payload = Vec::with_capacity(6 + cut.len());
+    if let Some(header) = Concatenation::new(Reference::Eight(low), total, number) {
+        payload.extend_from_slice(header.header().as_bytes());
+    }
+    payload.extend_from_slice(cut);
+    mo.payload = payload.into();
+    mo.esm_class = EsmClass(mo.esm_class.0 | EsmClass::UDHI.0);
+    (mo, Carry::Short)
+}

@@ -1,0 +1,406 @@
+//! Messages: what becomes of them, decided without I/O, clock or chance.
+//!
+//! [`Gateway::handle`] takes what happened, writes the facts that follow from it to a [`Log`] and makes them true in the
+//! [`State`], and says what is to be done once the log is on disk. The same inputs at the same times give the same
+//! records. Recovery hands the same records to the same [`State::apply`].
+
+pub mod id;
+pub mod settings;
+pub mod message;
+pub mod port;
+pub mod record;
+pub mod state;
+pub mod cold;
+pub mod delivery;
+pub mod limit;
+mod accept;
+mod answer;
+mod arrive;
+pub mod backoff;
+mod correlate;
+mod deadline;
+mod deliver;
+pub mod join;
+mod outbound;
+pub mod pace;
+pub mod queue;
+mod route;
+pub mod usage;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use cold::{Cold, Log, Lost};
+use correlate::Forms;
+use deliver::Inbox;
+use id::{LinkId, MessageId, MessageIds, ServiceNo, UpstreamNo};
+use outbound::Outbound;
+use port::{Asker, Effect, Input};
+use record::Record;
+use settings::{Service, Settings, Upstream};
+use state::{Live, State};
+use usage::Calendar;
+
+/// What time it is, in the two ways that matter (SEMANTICS 16).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Now {
+    /// UTC milliseconds: what is stored.
+    pub utc_ms: u64,
+    /// Monotonic microseconds since the start of the run: what is paced.
+    pub mono_us: u64,
+}
+
+/// Where a batch's records and effects go.
+pub struct Turn<'a> {
+    /// The batch.
+    pub log: &'a mut dyn Log,
+    /// What to do once the batch is on disk, in order.
+    pub effects: &'a mut Vec<(Asker, Effect)>,
+    /// When.
+    pub now: Now,
+}
+
+/// The gateway: the state, and what holds only while this process runs.
+pub struct Gateway {
+    settings: Arc<Settings>,
+    /// Services by number; `None`: not configured any more.
+    services: Vec<Option<Arc<Service>>>,
+    /// Upstreams by number; `None`: not configured any more.
+    upstreams: Vec<Option<Arc<Upstream>>>,
+    state: State,
+    ids: MessageIds,
+    calendar: Calendar,
+    outbounds: Vec<Outbound>,
+    inboxes: Vec<Inbox>,
+    links: HashMap<LinkId, Side, ahash::RandomState>,
+    /// Put-off messages by when they are due.
+    delayed: BTreeSet<(u64, MessageId)>,
+    /// Put-off deliveries by when they are due.
+    delayed_deliveries: BTreeSet<(u64, ServiceNo, u64)>,
+    /// Deadlines up to `deadlines_upto`.
+    deadlines: BTreeSet<(u64, MessageId)>,
+    deadlines_upto: u64,
+    /// Upstreams that later parts of a concatenation follow: (service, source, destination, reference) to upstream.
+    followed: route::Followed,
+    recent_mo: arrive::RecentMo,
+    forms: Forms,
+    disk_low: bool,
+    looked_ms: u64,
+    /// Things that are counted for the operator and not stored.
+    pub counts: Counts,
+}
+
+/// What a link is to the gateway.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Upstream(UpstreamNo),
+    Esme(ServiceNo),
+}
+
+/// Things that are counted from the start of the run.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Refused submissions, by reason.
+    pub refused: BTreeMap<port::Refusal, u64>,
+    /// Answers of upstreams by number of upstream and status (at most 64 statuses each).
+    pub answers: BTreeMap<(UpstreamNo, u32), u64>,
+    /// Receipts that repeated what was known.
+    pub receipts_repeated: u64,
+    /// Receipts that matched only in another form of their id.
+    pub receipts_transformed: u64,
+    /// Receipts that more than one message could have been meant by.
+    pub receipts_ambiguous: u64,
+    /// MO dropped as repetitions.
+    pub mo_repeated: u64,
+    /// Answers that came after their message had gone on without them.
+    pub answers_late: u64,
+}
+
+impl Gateway {
+    /// Opens the state of the last checkpoint. Records after it follow by [`Gateway::replay`], then [`Gateway::begin`].
+    ///
+    /// `run` is five octets of chance for the ids of this run.
+    ///
+    /// # Errors
+    /// [`Lost`] when the tables cannot be read.
+    pub fn open(
+        settings: Arc<Settings>,
+        cold: Arc<dyn Cold>,
+        live: Arc<Live>,
+        run: [u8; 5],
+        now: Now,
+    ) -> Result<Self, Lost> {
+        let state = State::open(cold, live)?;
+        Ok(Self {
+            services: Vec::new(),
+            upstreams: Vec::new(),
+            ids: MessageIds::new(run, state.counters.seconds.saturating_add(1)),
+            calendar: Calendar::new(settings.rules.timezone.clone(), now.utc_ms),
+            settings,
+            state,
+            outbounds: Vec::new(),
+            inboxes: Vec::new(),
+            links: HashMap::default(),
+            delayed: BTreeSet::new(),
+            delayed_deliveries: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            deadlines_upto: 0,
+            followed: route::Followed::default(),
+            recent_mo: arrive::RecentMo::default(),
+            forms: Forms::default(),
+            disk_low: false,
+            looked_ms: 0,
+            counts: Counts::default(),
+        })
+    }
+
+    /// A record of the journal after the checkpoint.
+    ///
+    /// # Errors
+    /// [`Lost`] when the tables cannot be read.
+    pub fn replay(&mut self, record: Record) -> Result<(), Lost> {
+        if let Record::MoReceived(incoming) = &record {
+            self.recent_mo.remember(incoming.upstream, &incoming.mo, None, incoming.at_ms);
+        }
+        self.state.apply(record)
+    }
+
+    /// All records were replayed: builds the queues, names what is new in the settings.
+    ///
+    /// # Errors
+    /// [`Lost`] when the tables cannot be read.
+    pub fn begin(&mut self, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        self.state.fresh.clear();
+        self.ids.raise(self.state.counters.seconds.saturating_add(1));
+        for &(upstream, form) in &self.state.counters.forms {
+            self.forms.learned(upstream, form);
+        }
+        self.configure(Arc::clone(&self.settings), turn)?;
+        // Rows of the checkpoint, then what came after it.
+        let checkpoint = self.state.cold().counters()?.unwrap_or_default();
+        for (key, rows) in self.state.cold().queues()? {
+            self.outbound(key.upstream).restore(key, rows);
+        }
+        for (key, place, id) in self.state.queued() {
+            if place > checkpoint.place {
+                self.outbound(key.upstream).push(key, place, id);
+            }
+        }
+        for (service, rows) in self.state.cold().inboxes()? {
+            self.inbox(service).restore(rows);
+        }
+        for (service, no) in self.state.owed() {
+            if no > checkpoint.delivery {
+                self.inbox(service).push(no);
+            }
+        }
+        self.extend_deadlines(turn.now)
+    }
+
+    /// Names services and upstreams that appear for the first time, and takes the settings over.
+    fn configure(&mut self, settings: Arc<Settings>, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        for service in &settings.services {
+            if !self.state.counters.services.contains(&service.id)
+                && let Ok(no) = u16::try_from(self.state.counters.services.len())
+            {
+                self.commit(turn, Record::ServiceNamed { no: ServiceNo(no), name: service.id.clone() })?;
+            }
+        }
+        for upstream in &settings.upstreams {
+            if !self.state.counters.upstreams.contains(&upstream.id)
+                && let Ok(no) = u16::try_from(self.state.counters.upstreams.len())
+            {
+                self.commit(turn, Record::UpstreamNamed { no: UpstreamNo(no), name: upstream.id.clone() })?;
+            }
+        }
+        let find_service = |name: &String| settings.services.iter().find(|s| s.id == *name).cloned().map(Arc::new);
+        self.services = self.state.counters.services.iter().map(find_service).collect();
+        let find_upstream = |name: &String| settings.upstreams.iter().find(|u| u.id == *name).cloned().map(Arc::new);
+        self.upstreams = self.state.counters.upstreams.iter().map(find_upstream).collect();
+        for no in 0..self.upstreams.len() {
+            let upstream = UpstreamNo(u16::try_from(no).unwrap_or(u16::MAX));
+            if let Some(Some(u)) = self.upstreams.get(no).cloned() {
+                let now = turn.now;
+                self.outbound(upstream).set_pace(u.rate, u.burst, now);
+            }
+        }
+        for no in 0..self.services.len() {
+            self.inbox(ServiceNo(u16::try_from(no).unwrap_or(u16::MAX)));
+        }
+        self.calendar = Calendar::new(settings.rules.timezone.clone(), turn.now.utc_ms);
+        self.settings = settings;
+        Ok(())
+    }
+
+    /// Something happened.
+    ///
+    /// # Errors
+    /// [`Lost`] when the tables cannot be read; the gateway must not be used any more.
+    pub fn handle(&mut self, input: Input, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        match input {
+            Input::Submit { from, service, submissions } => {
+                for submission in submissions {
+                    self.accept(from, service, submission, turn)?;
+                }
+                Ok(())
+            }
+            Input::UpstreamBound { link, upstream, window } => {
+                self.links.insert(link, Side::Upstream(upstream));
+                self.outbound(upstream).bound(link, window);
+                Ok(())
+            }
+            Input::Answers { link, answers } => {
+                for answer in answers {
+                    self.answered(link, answer, turn)?;
+                }
+                Ok(())
+            }
+            Input::Arrivals { link, upstream, arrivals } => {
+                for arrival in arrivals {
+                    self.arrived(link, upstream, arrival, turn)?;
+                }
+                Ok(())
+            }
+            Input::EsmeBound { link, service } => {
+                self.links.insert(link, Side::Esme(service));
+                let window = self.service(service).map_or(1, |s| s.deliver_window);
+                self.inbox(service).bound(link, window);
+                Ok(())
+            }
+            Input::DeliveryAnswers { link, answers } => {
+                for answer in answers {
+                    self.delivery_answered(link, answer, turn)?;
+                }
+                Ok(())
+            }
+            Input::LinkClosed { link } => match self.links.remove(&link) {
+                Some(Side::Upstream(upstream)) => self.upstream_lost(link, upstream, turn),
+                Some(Side::Esme(service)) => self.esme_lost(link, service, turn),
+                None => Ok(()),
+            },
+            Input::Revive { service } => self.revive(service, turn),
+            Input::Configure(settings) => self.configure(settings, turn),
+            Input::DiskLow(low) => {
+                self.disk_low = low;
+                Ok(())
+            }
+        }
+    }
+
+    /// After the inputs of a batch: what has become due, and whatever may leave now.
+    /// Returns the monotonic microsecond at which to call again at the latest.
+    ///
+    /// # Errors
+    /// As [`Gateway::handle`].
+    pub fn settle(&mut self, turn: &mut Turn<'_>) -> Result<u64, Lost> {
+        let mut wake = turn.now.mono_us + LOOK_US;
+        if turn.now.utc_ms >= self.looked_ms + LOOK_MS || turn.now.utc_ms < self.looked_ms {
+            self.looked_ms = turn.now.utc_ms;
+            self.look_around(turn)?;
+        }
+        self.release_delayed(turn)?;
+        if let Some(&(due, _)) = self.delayed.first() {
+            wake = wake.min(turn.now.mono_us + due.saturating_sub(turn.now.utc_ms).max(1) * 1000);
+        }
+        if let Some(&(due, ..)) = self.delayed_deliveries.first() {
+            wake = wake.min(turn.now.mono_us + due.saturating_sub(turn.now.utc_ms).max(1) * 1000);
+        }
+        for no in 0..self.outbounds.len() {
+            let upstream = UpstreamNo(u16::try_from(no).unwrap_or(u16::MAX));
+            wake = wake.min(self.dispatch(upstream, turn)?);
+        }
+        for no in 0..self.inboxes.len() {
+            self.deliver(ServiceNo(u16::try_from(no).unwrap_or(u16::MAX)), turn)?;
+        }
+        Ok(wake)
+    }
+
+    /// The state, to be read.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The state, for checkpoints.
+    pub fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    /// A checkpoint is on disk: lets go of what it holds.
+    pub fn checkpointed(&mut self, shipped: state::Shipped) {
+        for outbound in &mut self.outbounds {
+            outbound.spill(shipped.place);
+        }
+        for inbox in &mut self.inboxes {
+            inbox.spill(shipped.delivery);
+        }
+        let live_max = self.settings.rules.live_max;
+        self.state.shipped(shipped, live_max);
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// How each upstream stands: sessions, submits unanswered, and whether it is paused, by number.
+    pub fn upstream_figures(&self) -> Vec<UpstreamFigures> {
+        self.outbounds.iter().map(Outbound::figures).collect()
+    }
+
+    fn service(&self, no: ServiceNo) -> Option<&Arc<Service>> {
+        self.services.get(usize::from(no.0)).and_then(Option::as_ref)
+    }
+
+    fn upstream(&self, no: UpstreamNo) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(usize::from(no.0)).and_then(Option::as_ref)
+    }
+
+    fn outbound(&mut self, no: UpstreamNo) -> &mut Outbound {
+        let at = usize::from(no.0);
+        while self.outbounds.len() <= at {
+            self.outbounds.push(Outbound::default());
+        }
+        &mut self.outbounds[at]
+    }
+
+    fn inbox(&mut self, no: ServiceNo) -> &mut Inbox {
+        let at = usize::from(no.0);
+        while self.inboxes.len() <= at {
+            self.inboxes.push(Inbox::default());
+        }
+        &mut self.inboxes[at]
+    }
+
+    /// A fact: into the batch, then true.
+    fn commit(&mut self, turn: &mut Turn<'_>, record: Record) -> Result<(), Lost> {
+        turn.log.write(&record);
+        self.state.apply(record)?;
+        for (service, no) in std::mem::take(&mut self.state.fresh) {
+            self.inbox(service).push(no);
+        }
+        Ok(())
+    }
+}
+
+/// How an upstream stands.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct UpstreamFigures {
+    /// Sessions bound.
+    pub sessions: u32,
+    /// submit_sm unanswered.
+    pub in_flight: u32,
+    /// Sum of the sessions' windows.
+    pub window: u32,
+    /// Sessions paused after being throttled.
+    pub paused: u32,
+}
+
+/// How often deadlines and routes are looked at.
+const LOOK_MS: u64 = 250;
+const LOOK_US: u64 = LOOK_MS * 1000;
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("live", &self.state.live_len()).finish_non_exhaustive()
+    }
+}

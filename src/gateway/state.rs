@@ -1,0 +1,1075 @@
+//! What is true: changed by records only, alike in live operation and in recovery.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use dashmap::mapref::one::RefMut;
+
+use super::cold::{Cold, Lost, QueueKey, Sink};
+use super::delivery::{Delivery, Owed};
+use super::id::{LinkId, MessageId, ServiceNo, UpstreamNo};
+use super::join::{Set, SetKey};
+use super::message::{AskedLast, Doubt, End, Event, Message, Part, PartStage, Reason, Rows, Stage, What};
+use super::record::{Accepted, ArrivedPart, Incoming, Parked, Record};
+use crate::pdu::{CommandStatus, MessageState};
+
+/// Messages in memory, which readers outside the engine may look at.
+pub type Live = DashMap<MessageId, Box<Message>, ahash::RandomState>;
+
+/// By what an upstream calls something.
+type ById<T> = HashMap<Box<[u8]>, T, ahash::RandomState>;
+
+/// How many messages of a service have come to what (SEMANTICS 18).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Totals {
+    /// Accepted ever.
+    pub accepted: u64,
+    /// Ended ever, in the order of [`End::ALL`].
+    pub ended: [u64; 5],
+    /// Waiting for an upstream or under way to it (the limit `waiting_max` counts these).
+    pub queued: u64,
+    /// MO received ever.
+    pub incoming: u64,
+    /// Deliveries that are owed.
+    pub owed: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// The month of `used`, as yyyymm.
+    pub month: u32,
+    /// Segments billed in that month.
+    pub used: u64,
+}
+
+impl Totals {
+    /// Accepted and not ended.
+    pub fn waiting(&self) -> u64 {
+        self.accepted.saturating_sub(self.ended.iter().sum())
+    }
+}
+
+/// All that is counted or numbered, and the names that numbers stand for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Counters {
+    /// Service ids by number.
+    pub services: Vec<String>,
+    /// Upstream ids by number.
+    pub upstreams: Vec<String>,
+    /// Per service.
+    pub totals: Vec<Totals>,
+    /// Messages waiting, dispatched, and sent.
+    pub stages: [u64; 3],
+    /// The newest place in a queue.
+    pub place: u64,
+    /// The newest number of a delivery.
+    pub delivery: u64,
+    /// The newest number of a parked receipt.
+    pub parked: u64,
+    /// The newest number of a set.
+    pub set: u64,
+    /// Seconds of the newest message id.
+    pub seconds: u32,
+    /// Parts sent again, in the order of [`Doubt::ALL`].
+    pub dispatch_doubts: [u64; 3],
+    /// Deliveries sent again, in the order of [`Doubt::ALL`].
+    pub delivery_doubts: [u64; 3],
+    /// MO for numbers of no service.
+    pub unrouted: u64,
+    /// Receipts dropped since too many had no message, or after their time.
+    pub unmatched_dropped: u64,
+    /// Forms of ids learned, by upstream.
+    pub forms: Vec<(UpstreamNo, u8)>,
+}
+
+/// What a checkpoint took with it, to be let go when it is on disk.
+#[derive(Debug, Default)]
+pub struct Shipped {
+    finished: Vec<MessageId>,
+    kept: Vec<MessageId>,
+    deliveries: Vec<(ServiceNo, u64)>,
+    incoming: Vec<MessageId>,
+    gone: Vec<(ServiceNo, u64)>,
+    dead: Vec<u64>,
+    /// Newest place whose row is written.
+    pub place: u64,
+    /// Newest delivery whose row is written.
+    pub delivery: u64,
+}
+
+/// The state.
+pub struct State {
+    cold: Arc<dyn Cold>,
+    live: Arc<Live>,
+    /// Counters and names.
+    pub counters: Counters,
+    deliveries: HashMap<u64, Delivery, ahash::RandomState>,
+    dead: HashMap<u64, Delivery>,
+    /// With whether the tables hold a row of it.
+    incoming: HashMap<MessageId, (Incoming, bool), ahash::RandomState>,
+    upstream_ids: Vec<ById<(MessageId, u8)>>,
+    parked: BTreeMap<u64, Parked>,
+    parked_ids: Vec<ById<Vec<u64>>>,
+    sets: HashMap<SetKey, Set>,
+    set_keys: BTreeMap<u64, SetKey>,
+    dirty: Vec<MessageId>,
+    dirty_deliveries: Vec<u64>,
+    dirty_incoming: Vec<MessageId>,
+    dirty_sets: HashSet<u64>,
+    dirty_parked: Vec<u64>,
+    gone_deliveries: HashSet<(ServiceNo, u64)>,
+    gone_dead: Vec<(ServiceNo, u64)>,
+    gone_parked: Vec<u64>,
+    gone_sets: Vec<u64>,
+    dirty_dead: Vec<u64>,
+    parked_rows_upto: u64,
+    evictable: std::collections::VecDeque<MessageId>,
+    /// Deliveries that the records applied since the last look have made, for the inboxes.
+    pub fresh: Vec<(ServiceNo, u64)>,
+}
+
+impl State {
+    /// The state of the last checkpoint.
+    ///
+    /// # Errors
+    /// [`Lost`] when the tables cannot be read.
+    pub fn open(cold: Arc<dyn Cold>, live: Arc<Live>) -> Result<Self, Lost> {
+        live.clear();
+        let counters = cold.counters()?.unwrap_or_default();
+        let mut state = Self {
+            live,
+            deliveries: HashMap::default(),
+            dead: HashMap::new(),
+            incoming: HashMap::default(),
+            upstream_ids: Vec::new(),
+            parked: BTreeMap::new(),
+            parked_ids: Vec::new(),
+            sets: HashMap::new(),
+            set_keys: BTreeMap::new(),
+            dirty: Vec::new(),
+            dirty_deliveries: Vec::new(),
+            dirty_incoming: Vec::new(),
+            dirty_sets: HashSet::new(),
+            dirty_parked: Vec::new(),
+            gone_deliveries: HashSet::new(),
+            gone_dead: Vec::new(),
+            gone_parked: Vec::new(),
+            gone_sets: Vec::new(),
+            dirty_dead: Vec::new(),
+            parked_rows_upto: counters.parked,
+            evictable: std::collections::VecDeque::new(),
+            fresh: Vec::new(),
+            counters,
+            cold: Arc::clone(&cold),
+        };
+        for parked in cold.parked()? {
+            state.index_parked(parked);
+        }
+        for set in cold.sets()? {
+            state.set_keys.insert(set.no, set.key);
+            state.sets.insert(set.key, set);
+        }
+        Ok(state)
+    }
+
+    /// The rows beneath.
+    pub fn cold(&self) -> &Arc<dyn Cold> {
+        &self.cold
+    }
+
+    /// A message, read from the tables if it is not in memory.
+    pub fn message(&self, id: MessageId) -> Result<Option<RefMut<'_, MessageId, Box<Message>>>, Lost> {
+        if let Some(message) = self.live.get_mut(&id) {
+            return Ok(Some(message));
+        }
+        let Some(message) = self.cold.message(id)? else { return Ok(None) };
+        self.live.insert(id, Box::new(message));
+        Ok(self.live.get_mut(&id))
+    }
+
+    /// A delivery, read from the tables if it is not in memory. `None`: it is not owed any more.
+    pub fn delivery(&mut self, service: ServiceNo, no: u64) -> Result<Option<&mut Delivery>, Lost> {
+        if !self.deliveries.contains_key(&no) {
+            if self.gone_deliveries.contains(&(service, no)) {
+                return Ok(None);
+            }
+            let Some(delivery) = self.cold.delivery(service, no)? else { return Ok(None) };
+            self.deliveries.insert(no, delivery);
+        }
+        Ok(self.deliveries.get_mut(&no))
+    }
+
+    /// An MO, read from the tables if it is not in memory.
+    pub fn incoming(&self, id: MessageId) -> Result<Option<Incoming>, Lost> {
+        match self.incoming.get(&id) {
+            Some((incoming, _)) => Ok(Some(incoming.clone())),
+            None => self.cold.incoming(id),
+        }
+    }
+
+    /// The part that an upstream calls so.
+    pub fn upstream_id(&self, upstream: UpstreamNo, id: &[u8]) -> Result<Option<(MessageId, u8)>, Lost> {
+        match self.upstream_ids.get(usize::from(upstream.0)).and_then(|ids| ids.get(id)) {
+            Some(&found) => Ok(Some(found)),
+            None => self.cold.upstream_id(upstream, id),
+        }
+    }
+
+    /// Receipts that came before anything had this id.
+    pub fn parked_for(&self, upstream: UpstreamNo, id: &[u8]) -> Vec<&Parked> {
+        if self.parked.is_empty() {
+            return Vec::new();
+        }
+        let numbers = self.parked_ids.get(usize::from(upstream.0)).and_then(|ids| ids.get(id));
+        numbers.into_iter().flatten().filter_map(|no| self.parked.get(no)).collect()
+    }
+
+    /// The oldest receipts without a message.
+    pub fn parked(&self) -> impl ExactSizeIterator<Item = &Parked> {
+        self.parked.values()
+    }
+
+    /// The set that a part belongs to.
+    pub fn set(&self, key: &SetKey) -> Option<&Set> {
+        self.sets.get(key)
+    }
+
+    /// Sets by age.
+    pub fn sets(&self) -> impl Iterator<Item = &Set> {
+        self.set_keys.values().filter_map(|key| self.sets.get(key))
+    }
+
+    /// Sets that are kept.
+    pub fn sets_len(&self) -> usize {
+        self.sets.len()
+    }
+
+    /// Dead letters of a service, oldest first.
+    pub fn dead(&self, service: ServiceNo, limit: usize) -> Result<Vec<Delivery>, Lost> {
+        let mut dead: BTreeMap<u64, Delivery> =
+            self.cold.dead(service, limit)?.into_iter().map(|d| (d.no, d)).collect();
+        self.gone_dead.iter().for_each(|(_, no)| drop(dead.remove(no)));
+        dead.extend(self.dead.values().filter(|d| d.service == service).map(|d| (d.no, d.clone())));
+        Ok(dead.into_values().take(limit).collect())
+    }
+
+    /// Messages in memory that wait or are under way, with place and whether they go on waiting: after recovery.
+    pub fn queued(&self) -> Vec<(QueueKey, u64, MessageId)> {
+        let mut queued: Vec<_> = self
+            .live
+            .iter()
+            .filter(|m| matches!(m.stage, Stage::Waiting | Stage::Dispatched))
+            .map(|m| (m.queue(), m.place, m.id))
+            .collect();
+        queued.sort_unstable_by_key(|&(_, place, _)| place);
+        queued
+    }
+
+    /// Messages with a part under way on a session, in the order of their places.
+    pub fn dispatched_on(&self, link: LinkId) -> Vec<MessageId> {
+        let on = |m: &Message| m.parts.iter().any(|p| p.link == Some(link));
+        let mut found: Vec<_> = self.live.iter().filter(|m| on(m)).map(|m| (m.place, m.id)).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Deliveries in memory, in order: after recovery.
+    pub fn owed(&self) -> Vec<(ServiceNo, u64)> {
+        let mut owed: Vec<_> = self.deliveries.values().map(|d| (d.service, d.no)).collect();
+        owed.sort_unstable_by_key(|&(_, no)| no);
+        owed
+    }
+
+    /// Deadlines of messages in memory up to `until`: after recovery.
+    pub fn live_deadlines(&self, until: u64) -> Vec<(u64, MessageId)> {
+        let due = |m: &Message| m.deadline_ms().filter(|&at| at <= until).map(|at| (at, m.id));
+        self.live.iter().filter_map(|m| due(&m)).collect()
+    }
+
+    /// The totals of a service.
+    pub fn totals(&mut self, service: ServiceNo) -> &mut Totals {
+        let at = usize::from(service.0);
+        if self.counters.totals.len() <= at {
+            self.counters.totals.resize(at + 1, Totals::default());
+        }
+        &mut self.counters.totals[at]
+    }
+
+    /// Messages in memory.
+    pub fn live_len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Makes a fact true.
+    ///
+    /// # Errors
+    /// [`Lost`] when what it is about cannot be read.
+    pub fn apply(&mut self, record: Record) -> Result<(), Lost> {
+        match record {
+            Record::ServiceNamed { no, name } => place_name(&mut self.counters.services, no.0, name),
+            Record::UpstreamNamed { no, name } => place_name(&mut self.counters.upstreams, no.0, name),
+            Record::Accepted(accepted) => self.accepted(*accepted),
+            Record::Dispatched { id, part, at_ms } => {
+                return self.change_part(id, part, |m, p| {
+                    p.stage = PartStage::Dispatched;
+                    p.attempts = p.attempts.saturating_add(1);
+                    p.dispatched_ms = at_ms;
+                    Some(Event { at_ms, what: What::Dispatched(m), part: 0 })
+                });
+            }
+            Record::Sent { id, part, at_ms, upstream_id } => return self.sent(id, part, at_ms, upstream_id),
+            Record::PutOff { id, part, at_ms, status, not_before_ms } => {
+                if let Some(mut m) = self.message(id)? {
+                    m.not_before_ms = not_before_ms;
+                }
+                return self.change_part(id, part, |_, p| {
+                    p.stage = PartStage::Waiting;
+                    Some(Event { at_ms, what: What::PutOff(status), part: 0 })
+                });
+            }
+            Record::Doubted { id, part, at_ms, doubt } => {
+                self.counters.dispatch_doubts[doubt as usize] += 1;
+                return self.change_part(id, part, |_, p| {
+                    p.stage = PartStage::Waiting;
+                    Some(Event { at_ms, what: What::Doubt(doubt), part: 0 })
+                });
+            }
+            Record::Rerouted { id, upstream, at_ms } => {
+                self.counters.place += 1;
+                let place = self.counters.place;
+                let dirty = &mut self.dirty;
+                if let Some(mut m) = load(&self.live, &*self.cold, id)? {
+                    m.place = place;
+                    // The row of the old queue goes with the next checkpoint: its key names the old upstream.
+                    m.rows.old_upstream = m.rows.old_upstream.or(Some(m.upstream));
+                    m.upstream = upstream;
+                    m.note(Event { at_ms, what: What::Rerouted(upstream), part: 0 });
+                    touch(&mut m, dirty);
+                }
+            }
+            Record::Refused { id, part, at_ms, status } => return self.refused(id, part, at_ms, status),
+            Record::Receipted { id, part, at_ms, state, error } => {
+                return self.receipted(id, part, at_ms, state, error);
+            }
+            Record::Ended { id, at_ms, end, reason } => return self.ended(id, at_ms, end, reason),
+            Record::Parked(parked) => {
+                self.counters.parked = self.counters.parked.max(parked.no);
+                self.dirty_parked.push(parked.no);
+                self.index_parked(*parked);
+            }
+            Record::Unparked { no } => self.unparked(no),
+            Record::FormLearned { upstream, form } => self.counters.forms.push((upstream, form)),
+            Record::PartArrived(part) => self.part_arrived(*part),
+            Record::MoReceived(incoming) => self.mo_received(*incoming),
+            Record::Delivering { no, service, again } => return self.delivering(service, no, again),
+            Record::Delivered { no, service, at_ms } => return self.delivered(service, no, at_ms, false),
+            Record::DeliveryPutOff { no, service, not_before_ms, counts } => {
+                if self.delivery(service, no)?.is_some()
+                    && let Some(d) = self.deliveries.get_mut(&no)
+                {
+                    d.under_way = false;
+                    d.not_before_ms = not_before_ms;
+                    if counts {
+                        d.tries = d.tries.saturating_add(1);
+                    } else {
+                        d.puts_off = d.puts_off.saturating_add(1);
+                    }
+                    touch_delivery(d, &mut self.dirty_deliveries);
+                }
+            }
+            Record::DeliveryDead { no, service, at_ms } => return self.delivered(service, no, at_ms, true),
+            Record::DeliveryRevived { no, service, at_ms } => return self.revived(service, no, at_ms),
+            Record::SetOut { no, forget_ms } => {
+                if let Some(set) = self.set_keys.get(&no).and_then(|key| self.sets.get_mut(key)) {
+                    set.out = true;
+                    set.deadline_ms = forget_ms;
+                    self.dirty_sets.insert(no);
+                }
+            }
+            Record::SetForgotten { no } => self.forget_set(no),
+            Record::SetOpened { no, deadline_ms, part } => self.set_opened(no, deadline_ms, *part),
+        }
+        Ok(())
+    }
+
+    fn accepted(&mut self, a: Accepted) {
+        self.counters.place += 1;
+        self.counters.stages[0] += 1;
+        self.counters.seconds = self.counters.seconds.max(a.id.seconds());
+        let totals = self.totals(a.service);
+        totals.accepted += 1;
+        totals.queued += 1;
+        if totals.month != a.month {
+            (totals.month, totals.used) = (a.month, 0);
+        }
+        totals.used += u64::from(a.billed);
+        let part = Part {
+            stage: PartStage::Waiting,
+            attempts: 0,
+            dispatched_ms: 0,
+            upstream_id: Box::default(),
+            link: None,
+        };
+        let mut history = Vec::with_capacity(6);
+        history.push(Event { at_ms: a.at_ms, what: What::Accepted, part: 0 });
+        let message = Message {
+            id: a.id,
+            service: a.service,
+            upstream: a.upstream,
+            place: self.counters.place,
+            lane: a.lane,
+            accepted_ms: a.at_ms,
+            expires_ms: a.expires_ms,
+            receipt_by_ms: a.receipt_by_ms,
+            not_before_ms: a.not_before_ms,
+            billed: a.billed,
+            asked: a.asked,
+            content: a.content,
+            stage: Stage::Waiting,
+            parts: vec![part; usize::from(a.parts.max(1))],
+            pending: 0,
+            history,
+            rows: Rows { dirty: true, ..Rows::default() },
+        };
+        self.dirty.push(a.id);
+        self.live.insert(a.id, Box::new(message));
+    }
+
+    /// Changes one part of a message that has not ended, and its stage accordingly.
+    fn change_part(
+        &mut self,
+        id: MessageId,
+        part: u8,
+        change: impl FnOnce(UpstreamNo, &mut Part) -> Option<Event>,
+    ) -> Result<(), Lost> {
+        let Some(mut m) = load(&self.live, &*self.cold, id)? else { return Ok(()) };
+        let upstream = m.upstream;
+        let count = m.parts.len();
+        let Some(p) = m.parts.get_mut(usize::from(part)) else { return Ok(()) };
+        let event = change(upstream, p);
+        if let Some(event) = event {
+            m.note(Event { part: if count > 1 { part + 1 } else { 0 }, ..event });
+        }
+        touch(&mut m, &mut self.dirty);
+        if !matches!(m.stage, Stage::Ended(_)) {
+            let stage = m.stage_of_parts();
+            restage(&mut self.counters, &mut m, stage);
+        }
+        Ok(())
+    }
+
+    fn sent(&mut self, id: MessageId, part: u8, at_ms: u64, upstream_id: Box<[u8]>) -> Result<(), Lost> {
+        let mut upstream = None;
+        let shared = upstream_id.clone();
+        self.change_part(id, part, |u, p| {
+            upstream = Some(u);
+            p.upstream_id = upstream_id;
+            if matches!(p.stage, PartStage::Waiting | PartStage::Dispatched) {
+                p.stage = PartStage::Sent;
+            }
+            Some(Event { at_ms, what: What::Sent, part: 0 })
+        })?;
+        if let Some(upstream) = upstream
+            && !shared.is_empty()
+        {
+            of_upstream(&mut self.upstream_ids, upstream).insert(shared, (id, part));
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, id: MessageId, part: u8, at_ms: u64, status: CommandStatus) -> Result<(), Lost> {
+        self.change_part(id, part, |_, p| {
+            p.stage = PartStage::Final { state: MessageState::REJECTED, error: status.0 };
+            Some(Event { at_ms, what: What::Refused(status), part: 0 })
+        })?;
+        self.finish(id, at_ms, End::Refused, (MessageState::REJECTED, status.0), Some(part))
+    }
+
+    fn ended(&mut self, id: MessageId, at_ms: u64, end: End, reason: Reason) -> Result<(), Lost> {
+        {
+            let Some(mut m) = load(&self.live, &*self.cold, id)? else { return Ok(()) };
+            m.note(Event { at_ms, what: What::Ended(end, reason), part: 0 });
+        }
+        let state = match end {
+            End::Delivered => MessageState::DELIVERED,
+            End::Refused => MessageState::REJECTED,
+            End::Expired => MessageState::EXPIRED,
+            End::Cancelled => MessageState::DELETED,
+            End::Unknown => MessageState::UNKNOWN,
+        };
+        self.finish(id, at_ms, end, (state, 0), None)
+    }
+
+    /// Ends a message; its service is told of each part that it was not told of before (`new`: of this one it was not).
+    fn finish(
+        &mut self,
+        id: MessageId,
+        at_ms: u64,
+        end: End,
+        (state, error): (MessageState, u32),
+        new: Option<u8>,
+    ) -> Result<(), Lost> {
+        let Some(mut m) = load(&self.live, &*self.cold, id)? else { return Ok(()) };
+        touch(&mut m, &mut self.dirty);
+        if matches!(m.stage, Stage::Ended(_)) {
+            return Ok(());
+        }
+        let parts = part_count(&m);
+        let single = m.parts.len() == 1;
+        let mut owed = Vec::new();
+        match m.asked.last {
+            AskedLast::EachPart => {
+                for n in 1..=parts {
+                    let own = if single { 0 } else { n - 1 };
+                    let stage = m.parts.get(usize::from(own)).map(|p| p.stage);
+                    if new == Some(own) || !matches!(stage, Some(PartStage::Final { .. })) {
+                        owed.push((n, parts));
+                    }
+                }
+            }
+            AskedLast::Always => owed.push((1, 1)),
+            AskedLast::Failure if end != End::Delivered => owed.push((1, 1)),
+            AskedLast::Failure | AskedLast::Never => {}
+        }
+        m.pending += u32::try_from(owed.len()).unwrap_or(u32::MAX);
+        restage(&mut self.counters, &mut m, Stage::Ended(end));
+        let service = m.service;
+        drop(m);
+        for part in owed {
+            self.owe(service, Owed::Receipt { id, state, error, part, at_ms, intermediate: false }, at_ms);
+        }
+        Ok(())
+    }
+
+    fn receipted(
+        &mut self,
+        id: MessageId,
+        part: u8,
+        at_ms: u64,
+        state: MessageState,
+        error: u32,
+    ) -> Result<(), Lost> {
+        let Some(mut m) = load(&self.live, &*self.cold, id)? else { return Ok(()) };
+        let late = matches!(m.stage, Stage::Ended(_));
+        let count = m.parts.len();
+        let what = if late { What::LateReceipt(state) } else { What::Receipt(state) };
+        m.note(Event { at_ms, what, part: if count > 1 { part + 1 } else { 0 } });
+        touch(&mut m, &mut self.dirty);
+        let parts = part_count(&m);
+        let mut owed = Vec::new();
+        if !state.is_final() {
+            if m.asked.intermediate {
+                owed.push(Owed::Receipt { id, state, error, part: (1, 1), at_ms, intermediate: true });
+            }
+        } else {
+            let Some(p) = m.parts.get_mut(usize::from(part)) else { return Ok(()) };
+            p.stage = PartStage::Final { state, error };
+            let failure = state != MessageState::DELIVERED;
+            let whole = if late { Some((state, error)) } else { worst(&m) };
+            match m.asked.last {
+                AskedLast::EachPart if count == 1 => {
+                    owed.extend((1..=parts).map(|n| receipt(id, state, error, (n, parts), at_ms)))
+                }
+                AskedLast::EachPart => owed.push(receipt(id, state, error, (part + 1, parts), at_ms)),
+                AskedLast::Always => {
+                    owed.extend(whole.map(|(state, error)| receipt(id, state, error, (1, 1), at_ms)))
+                }
+                AskedLast::Failure if failure || whole.is_some_and(|(s, _)| s != MessageState::DELIVERED) => {
+                    owed.extend(whole.map(|(state, error)| receipt(id, state, error, (1, 1), at_ms)));
+                }
+                AskedLast::Failure | AskedLast::Never => {}
+            }
+            if !late {
+                let stage = match worst(&m) {
+                    Some((state, _)) => Stage::Ended(End::of(state)),
+                    None => m.stage_of_parts(),
+                };
+                restage(&mut self.counters, &mut m, stage);
+            }
+        }
+        m.pending += u32::try_from(owed.len()).unwrap_or(u32::MAX);
+        let service = m.service;
+        drop(m);
+        for owed in owed {
+            self.owe(service, owed, at_ms);
+        }
+        Ok(())
+    }
+
+    fn owe(&mut self, service: ServiceNo, owed: Owed, at_ms: u64) {
+        self.counters.delivery += 1;
+        let no = self.counters.delivery;
+        let delivery = Delivery {
+            no,
+            service,
+            owed,
+            created_ms: at_ms,
+            tries: 0,
+            puts_off: 0,
+            not_before_ms: 0,
+            under_way: false,
+            doubt: None,
+            link: None,
+            row: false,
+            dirty: true,
+        };
+        self.dirty_deliveries.push(no);
+        self.deliveries.insert(no, delivery);
+        self.totals(service).owed += 1;
+        self.fresh.push((service, no));
+    }
+
+    fn delivering(&mut self, service: ServiceNo, no: u64, again: Option<Doubt>) -> Result<(), Lost> {
+        if let Some(doubt) = again {
+            self.counters.delivery_doubts[doubt as usize] += 1;
+        }
+        if self.delivery(service, no)?.is_none() {
+            return Ok(());
+        }
+        let Some(d) = self.deliveries.get_mut(&no) else { return Ok(()) };
+        d.under_way = true;
+        let (about, at_ms) = (d.owed.about(), d.created_ms);
+        touch_delivery(d, &mut self.dirty_deliveries);
+        if again.is_some()
+            && let Some(mut m) = load(&self.live, &*self.cold, about)?
+        {
+            m.note(Event { at_ms, what: What::Redelivered, part: 0 });
+            touch(&mut m, &mut self.dirty);
+        }
+        Ok(())
+    }
+
+    /// A delivery is owed no more: the ESME has it, or (`dead`) it is a dead letter.
+    fn delivered(&mut self, service: ServiceNo, no: u64, at_ms: u64, dead: bool) -> Result<(), Lost> {
+        if self.delivery(service, no)?.is_none() {
+            return Ok(());
+        }
+        let Some(mut d) = self.deliveries.remove(&no) else { return Ok(()) };
+        if d.row {
+            self.gone_deliveries.insert((service, no));
+        }
+        let totals = self.totals(service);
+        totals.owed = totals.owed.saturating_sub(1);
+        match d.owed {
+            Owed::Receipt { id, intermediate, .. } => {
+                if let Some(mut m) = load(&self.live, &*self.cold, id)? {
+                    m.pending = m.pending.saturating_sub(1);
+                    if !dead && !intermediate {
+                        m.note(Event { at_ms, what: What::Notified, part: 0 });
+                    }
+                    touch(&mut m, &mut self.dirty);
+                }
+            }
+            Owed::Mo { id, .. } => {
+                if !self.incoming.contains_key(&id)
+                    && let Some(incoming) = self.cold.incoming(id)?
+                {
+                    self.incoming.insert(id, (incoming, true));
+                }
+                if let Some((incoming, _)) = self.incoming.get_mut(&id) {
+                    incoming.left = incoming.left.saturating_sub(1);
+                    self.dirty_incoming.push(id);
+                }
+            }
+        }
+        if dead {
+            self.totals(service).dead += 1;
+            (d.row, d.under_way, d.link) = (false, false, None);
+            self.dirty_dead.push(no);
+            self.dead.insert(no, d);
+        }
+        Ok(())
+    }
+
+    fn revived(&mut self, service: ServiceNo, no: u64, at_ms: u64) -> Result<(), Lost> {
+        let dead = match self.dead.remove(&no) {
+            Some(d) => Some(d),
+            None => self.cold.dead_letter(service, no)?,
+        };
+        let Some(d) = dead else { return Ok(()) };
+        self.gone_dead.push((service, no));
+        let totals = self.totals(service);
+        totals.dead = totals.dead.saturating_sub(1);
+        match d.owed {
+            Owed::Receipt { id, .. } => {
+                if let Some(mut m) = load(&self.live, &*self.cold, id)? {
+                    m.pending += 1;
+                    touch(&mut m, &mut self.dirty);
+                }
+            }
+            Owed::Mo { id, .. } => {
+                if let Some(mut incoming) = self.incoming(id)? {
+                    incoming.left = incoming.left.saturating_add(1);
+                    self.incoming.insert(id, (incoming, true));
+                    self.dirty_incoming.push(id);
+                }
+            }
+        }
+        // A new number: it is the newest of what is owed now.
+        self.owe(service, d.owed, at_ms);
+        Ok(())
+    }
+
+    fn index_parked(&mut self, parked: Parked) {
+        for id in [&parked.report.upstream_id, &parked.report.other_id] {
+            if !id.is_empty() {
+                of_upstream(&mut self.parked_ids, parked.upstream)
+                    .entry(id.clone())
+                    .or_default()
+                    .push(parked.no);
+            }
+        }
+        self.parked.insert(parked.no, parked);
+    }
+
+    fn unparked(&mut self, no: u64) {
+        let Some(parked) = self.parked.remove(&no) else { return };
+        for id in [parked.report.upstream_id, parked.report.other_id] {
+            let ids = of_upstream(&mut self.parked_ids, parked.upstream);
+            if let Some(numbers) = ids.get_mut(&id) {
+                numbers.retain(|&n| n != no);
+                if numbers.is_empty() {
+                    ids.remove(&id);
+                }
+            }
+        }
+        if no <= self.parked_rows_upto {
+            self.gone_parked.push(no);
+        }
+    }
+
+    fn set_opened(&mut self, no: u64, deadline_ms: u64, part: ArrivedPart) {
+        let key = SetKey::of(&part);
+        if let Some(old) = self.sets.get(&key).map(|s| s.no) {
+            self.forget_set(old);
+        }
+        self.counters.set = self.counters.set.max(no);
+        let parts = vec![(part.number, part.mo)];
+        self.sets.insert(key, Set { no, key, deadline_ms, out: false, parts, dirty: true, row: false });
+        self.set_keys.insert(no, key);
+        self.dirty_sets.insert(no);
+    }
+
+    fn part_arrived(&mut self, part: ArrivedPart) {
+        if let Some(set) = self.sets.get_mut(&SetKey::of(&part)) {
+            set.parts.push((part.number, part.mo));
+            self.dirty_sets.insert(set.no);
+        }
+    }
+
+    fn forget_set(&mut self, no: u64) {
+        if let Some(key) = self.set_keys.remove(&no)
+            && let Some(set) = self.sets.remove(&key)
+        {
+            self.dirty_sets.remove(&no);
+            if set.row {
+                self.gone_sets.push(no);
+            }
+        }
+    }
+
+    fn mo_received(&mut self, incoming: Incoming) {
+        let (id, at_ms) = (incoming.id, incoming.at_ms);
+        self.counters.seconds = self.counters.seconds.max(id.seconds());
+        let pdus = incoming.left;
+        match incoming.service {
+            Some(service) => {
+                self.totals(service).incoming += 1;
+                for pdu in 0..pdus {
+                    self.owe(service, Owed::Mo { id, pdu }, at_ms);
+                }
+            }
+            None => self.counters.unrouted += 1,
+        }
+        self.incoming.insert(id, (incoming, false));
+        self.dirty_incoming.push(id);
+    }
+
+    /// Hands all that has changed since the last checkpoint to `sink`.
+    pub fn drain(&mut self, sink: &mut dyn Sink) -> Shipped {
+        let mut shipped =
+            Shipped { place: self.counters.place, delivery: self.counters.delivery, ..Shipped::default() };
+        for id in std::mem::take(&mut self.dirty) {
+            let Some(mut m) = self.live.get_mut(&id) else { continue };
+            m.rows.dirty = false;
+            drain_message(&mut m, sink, &mut shipped);
+        }
+        for no in std::mem::take(&mut self.dirty_deliveries) {
+            let Some(d) = self.deliveries.get_mut(&no) else { continue };
+            (d.dirty, d.row) = (false, true);
+            sink.delivery(d);
+            shipped.deliveries.push((d.service, no));
+        }
+        for (service, no) in std::mem::take(&mut self.gone_deliveries) {
+            sink.delivery_gone(service, no);
+            shipped.gone.push((service, no));
+        }
+        // Refills must not find these rows until they are gone from the disk.
+        self.gone_deliveries.extend(shipped.gone.iter().copied());
+        for no in std::mem::take(&mut self.dirty_dead) {
+            if let Some(d) = self.dead.get(&no) {
+                sink.dead(d);
+                shipped.dead.push(no);
+            }
+        }
+        for (service, no) in std::mem::take(&mut self.gone_dead) {
+            sink.dead_gone(service, no);
+        }
+        let mut incoming = std::mem::take(&mut self.dirty_incoming);
+        incoming.sort_unstable();
+        incoming.dedup();
+        for id in incoming {
+            let Some((mo, row)) = self.incoming.get_mut(&id) else { continue };
+            if mo.left == 0 {
+                sink.incoming_history(mo);
+                if std::mem::take(row) {
+                    sink.incoming_gone(id);
+                }
+                shipped.incoming.push(id);
+            } else {
+                *row = true;
+                sink.incoming(mo);
+            }
+        }
+        for no in std::mem::take(&mut self.dirty_parked) {
+            if let Some(parked) = self.parked.get(&no) {
+                sink.parked(parked);
+            }
+        }
+        self.parked_rows_upto = self.counters.parked;
+        for no in std::mem::take(&mut self.gone_parked) {
+            sink.parked_gone(no);
+        }
+        for no in std::mem::take(&mut self.dirty_sets) {
+            if let Some(set) = self.set_keys.get(&no).and_then(|key| self.sets.get_mut(key)) {
+                set.row = true;
+                sink.set(set);
+            }
+        }
+        for no in std::mem::take(&mut self.gone_sets) {
+            sink.set_gone(no);
+        }
+        sink.counters(&self.counters);
+        shipped
+    }
+
+    /// A checkpoint is on disk: what is finished leaves the memory, and of the rest what is beyond `live_max`.
+    pub fn shipped(&mut self, shipped: Shipped, live_max: usize) {
+        for id in shipped.finished {
+            let finished = self.live.remove_if(&id, |_, m| !m.rows.dirty && m.is_finished());
+            if let Some((_, m)) = finished {
+                self.forget_ids(&m);
+            }
+        }
+        self.evictable.extend(shipped.kept);
+        while self.live.len() > live_max {
+            let Some(id) = self.evictable.pop_front() else { break };
+            let evicted = self.live.remove_if(&id, |_, m| !m.rows.dirty && m.stage != Stage::Dispatched);
+            if let Some((_, m)) = evicted {
+                self.forget_ids(&m);
+            }
+        }
+        if self.evictable.len() > 4 * live_max {
+            let live = &self.live;
+            self.evictable.retain(|id| live.contains_key(id));
+        }
+        if self.deliveries.len() > live_max {
+            for (_, no) in shipped.deliveries {
+                if self.deliveries.get(&no).is_some_and(|d| !d.dirty && d.link.is_none() && !d.under_way) {
+                    self.deliveries.remove(&no);
+                }
+            }
+        }
+        for gone in shipped.gone {
+            self.gone_deliveries.remove(&gone);
+        }
+        for no in shipped.dead {
+            self.dead.remove(&no);
+        }
+        for id in shipped.incoming {
+            if self.incoming.get(&id).is_some_and(|(mo, _)| mo.left == 0) {
+                self.incoming.remove(&id);
+            }
+        }
+    }
+
+    /// Anything has changed since the last checkpoint.
+    pub fn is_dirty(&self) -> bool {
+        !(self.dirty.is_empty()
+            && self.dirty_deliveries.is_empty()
+            && self.gone_deliveries.is_empty()
+            && self.dirty_dead.is_empty()
+            && self.gone_dead.is_empty()
+            && self.dirty_incoming.is_empty()
+            && self.dirty_parked.is_empty()
+            && self.gone_parked.is_empty()
+            && self.dirty_sets.is_empty()
+            && self.gone_sets.is_empty())
+    }
+
+    fn forget_ids(&mut self, m: &Message) {
+        for part in &m.parts {
+            if !part.upstream_id.is_empty() {
+                let ids = of_upstream(&mut self.upstream_ids, m.upstream);
+                if ids.get(&part.upstream_id).is_some_and(|(id, _)| *id == m.id) {
+                    ids.remove(&part.upstream_id);
+                }
+            }
+        }
+    }
+}
+
+impl Message {
+    /// The queue in which it waits.
+    pub fn queue(&self) -> QueueKey {
+        QueueKey {
+            upstream: self.upstream,
+            service: self.service,
+            priority: self.content.priority,
+            lane: self.lane,
+        }
+    }
+
+    fn stage_of_parts(&self) -> Stage {
+        let any = |stage: PartStage| self.parts.iter().any(|p| p.stage == stage);
+        if any(PartStage::Dispatched) {
+            Stage::Dispatched
+        } else if any(PartStage::Waiting) {
+            Stage::Waiting
+        } else {
+            Stage::Sent
+        }
+    }
+}
+
+/// Parts that receipts count: those billed where the upstream got one PDU, else the PDUs.
+fn part_count(m: &Message) -> u8 {
+    if m.parts.len() == 1 { m.billed.max(1) } else { u8::try_from(m.parts.len()).unwrap_or(u8::MAX) }
+}
+
+fn receipt(id: MessageId, state: MessageState, error: u32, part: (u8, u8), at_ms: u64) -> Owed {
+    Owed::Receipt { id, state, error, part, at_ms, intermediate: false }
+}
+
+/// The worst final state if all parts have one.
+fn worst(m: &Message) -> Option<(MessageState, u32)> {
+    let mut worst = None;
+    for part in &m.parts {
+        let PartStage::Final { state, error } = part.stage else { return None };
+        if worst.is_none_or(|(w, _)| End::of(state).badness() > End::of(w).badness()) {
+            worst = Some((state, error));
+        }
+    }
+    worst
+}
+
+fn load<'a>(
+    live: &'a Live,
+    cold: &dyn Cold,
+    id: MessageId,
+) -> Result<Option<RefMut<'a, MessageId, Box<Message>>>, Lost> {
+    if let Some(message) = live.get_mut(&id) {
+        return Ok(Some(message));
+    }
+    let Some(message) = cold.message(id)? else { return Ok(None) };
+    live.insert(id, Box::new(message));
+    Ok(live.get_mut(&id))
+}
+
+fn touch(m: &mut Message, dirty: &mut Vec<MessageId>) {
+    if !std::mem::replace(&mut m.rows.dirty, true) {
+        dirty.push(m.id);
+    }
+}
+
+fn touch_delivery(d: &mut Delivery, dirty: &mut Vec<u64>) {
+    if !std::mem::replace(&mut d.dirty, true) {
+        dirty.push(d.no);
+    }
+}
+
+fn stage_index(stage: Stage) -> Option<usize> {
+    match stage {
+        Stage::Waiting => Some(0),
+        Stage::Dispatched => Some(1),
+        Stage::Sent => Some(2),
+        Stage::Ended(_) => None,
+    }
+}
+
+/// Moves a message from stage to stage in the counters too.
+fn restage(counters: &mut Counters, m: &mut Message, stage: Stage) {
+    if m.stage == stage {
+        return;
+    }
+    let queued = |s: Stage| matches!(s, Stage::Waiting | Stage::Dispatched);
+    if let Some(i) = stage_index(m.stage) {
+        counters.stages[i] = counters.stages[i].saturating_sub(1);
+    }
+    if let Some(i) = stage_index(stage) {
+        counters.stages[i] += 1;
+    }
+    if let Some(totals) = counters.totals.get_mut(usize::from(m.service.0)) {
+        match (queued(m.stage), queued(stage)) {
+            (true, false) => totals.queued = totals.queued.saturating_sub(1),
+            (false, true) => totals.queued += 1,
+            _ => {}
+        }
+        if let Stage::Ended(end) = stage {
+            totals.ended[end as usize] += 1;
+        }
+    }
+    m.stage = stage;
+}
+
+fn of_upstream<T>(tables: &mut Vec<ById<T>>, upstream: UpstreamNo) -> &mut ById<T> {
+    let at = usize::from(upstream.0);
+    if tables.len() <= at {
+        tables.resize_with(at + 1, ById::default);
+    }
+    &mut tables[at]
+}
+
+fn place_name(names: &mut Vec<String>, no: u16, name: String) {
+    let at = usize::from(no);
+    if names.len() <= at {
+        names.resize(at + 1, String::new());
+    }
+    names[at] = name;
+}
+
+fn drain_message(m: &mut Message, sink: &mut dyn Sink, shipped: &mut Shipped) {
+    let old = m.rows;
+    let queued = matches!(m.stage, Stage::Waiting | Stage::Dispatched);
+    let waiting = if queued { m.place } else { 0 };
+    let deadline = m.deadline_ms().unwrap_or(0);
+    if old.waiting != 0 && (old.waiting != waiting || old.old_upstream.is_some()) {
+        let key = QueueKey { upstream: old.old_upstream.unwrap_or(m.upstream), ..m.queue() };
+        sink.waiting_gone(key, old.waiting);
+    }
+    if old.deadline != 0 && old.deadline != deadline {
+        sink.deadline_gone(old.deadline, m.id);
+    }
+    for (n, part) in m.parts.iter().enumerate() {
+        if !part.upstream_id.is_empty() {
+            sink.upstream_id(m.upstream, &part.upstream_id, m.id, u8::try_from(n).unwrap_or(u8::MAX));
+        }
+    }
+    if m.is_finished() {
+        m.rows = Rows::default();
+        sink.message_history(m);
+        if old.message {
+            sink.message_gone(m.id);
+        }
+        shipped.finished.push(m.id);
+        return;
+    }
+    m.rows = Rows { message: true, waiting, deadline, dirty: false, old_upstream: None };
+    if waiting != 0 && (old.waiting != waiting || old.old_upstream.is_some()) {
+        sink.waiting(m.queue(), waiting, m.id);
+    }
+    if deadline != 0 && old.deadline != deadline {
+        sink.deadline(deadline, m.id);
+    }
+    sink.message(m);
+    shipped.kept.push(m.id);
+}
