@@ -1,0 +1,138 @@
+//! The power goes at every boundary of a scripted run, and again during recovery: every acknowledgement is found again.
+
+mod world;
+
+use trunkline::store::fault::{Cut, Extent};
+use world::{World, content, settings};
+
+/// A run in which messages are in every stage at once, with checkpoints and segment changes in between.
+/// Stops at the first failure.
+fn script(w: &mut World) -> Result<(), ()> {
+    w.bind_upstream(5);
+    w.bind_esme();
+    for round in 0..8 {
+        for n in 0..3 {
+            w.submit(content(&format!("r{round}n{n}"), &format!("3361234567{n}")));
+        }
+        w.mo(&format!("mo{round}"));
+        w.step()?;
+        w.smsc_answers(2);
+        w.smsc_delivers(2);
+        w.step()?;
+        w.esme_answers(1);
+        w.pass(20);
+        w.step()?;
+        if round % 3 == 2 {
+            w.checkpoint()?;
+        }
+    }
+    Ok(())
+}
+
+fn fresh() -> World {
+    World::new(settings())
+}
+
+/// Operations of the whole script.
+fn boundaries() -> u64 {
+    let mut w = fresh();
+    script(&mut w).expect("nothing fails");
+    w.disk.operations()
+}
+
+#[test]
+fn every_acknowledgement_survives_a_power_cut_at_every_boundary() {
+    let start = fresh().disk.operations();
+    let mut cuts = 0;
+    for at in start..boundaries() {
+        for mode in Cut::ALL {
+            let why = format!("cut {mode:?} at operation {at}");
+            let mut w = fresh();
+            w.disk.power_off_at(at);
+            let _ = script(&mut w);
+            let disk = w.disk.cut(at, mode);
+            w.restart_on(disk).unwrap_or_else(|e| panic!("{why}: {e:?}"));
+            w.settle().unwrap_or_else(|()| panic!("{why}: failed after recovery"));
+            w.check(&why);
+            cuts += 1;
+        }
+    }
+    println!("{cuts} power cuts");
+}
+
+#[test]
+fn every_acknowledgement_survives_a_second_cut_during_recovery() {
+    let start = fresh().disk.operations();
+    let mut cuts = 0;
+    for at in (start..boundaries()).step_by(3) {
+        let mode = Cut::ALL[at as usize % Cut::ALL.len()];
+        for again in 0..12 {
+            let why = format!("cut {mode:?} at operation {at}, again {again} operations into recovery");
+            let mut w = fresh();
+            w.disk.power_off_at(at);
+            let _ = script(&mut w);
+            let disk = w.disk.cut(at, mode);
+            disk.power_off_at(disk.operations() + again);
+            let recovered = w.restart_on(disk).is_ok();
+            if recovered {
+                let _ = w.step();
+            }
+            let mode = Cut::ALL[(at + again) as usize % Cut::ALL.len()];
+            let disk = w.disk.cut(at ^ again, mode);
+            w.restart_on(disk).unwrap_or_else(|e| panic!("{why}: {e:?}"));
+            w.settle().unwrap_or_else(|()| panic!("{why}: failed after recovery"));
+            w.check(&why);
+            cuts += 1;
+        }
+    }
+    println!("{cuts} double power cuts");
+}
+
+#[test]
+fn a_failing_write_or_sync_acknowledges_nothing_and_loses_nothing() {
+    let start = fresh().disk.operations();
+    for at in start..boundaries() {
+        for (extent, kind) in [
+            (Extent::Nothing, std::io::ErrorKind::StorageFull),
+            (Extent::Part(at), std::io::ErrorKind::StorageFull),
+            (Extent::Everything, std::io::ErrorKind::Other),
+        ] {
+            let why = format!("operation {at} fails with {kind:?} after {extent:?}");
+            let mut w = fresh();
+            w.disk.fail(at, kind, extent);
+            if script(&mut w).is_err() {
+                let disk = w.disk.cut(at, Cut::Killed);
+                w.restart_on(disk).unwrap_or_else(|e| panic!("{why}: {e:?}"));
+            }
+            w.settle().unwrap_or_else(|()| panic!("{why}: failed after recovery"));
+            w.check(&why);
+        }
+    }
+}
+
+#[test]
+fn goes_on_in_the_same_process_after_a_failed_sync() {
+    let mut w = fresh();
+    w.bind_upstream(5);
+    w.bind_esme();
+    w.submit(content("before", "33612345678"));
+    w.step().expect("works");
+    w.disk.fail_syncs(Some(std::io::ErrorKind::StorageFull));
+    w.submit(content("during", "33612345678"));
+    let mut core = w.core.take().expect("open");
+    let mut effects = Vec::new();
+    assert!(core.step(&mut w.inputs, w.now, &mut effects).is_err());
+    assert_eq!(effects.len(), 1, "one refusal");
+    assert!(core.reopen([9; 5], w.now).is_err(), "the disk is still full");
+    w.disk.fail_syncs(None);
+    core.reopen([9; 5], w.now).expect("the disk was freed");
+    w.core = Some(core);
+    w.unanswered.clear();
+    w.bind_upstream(5);
+    w.bind_esme();
+    w.submit(content("after", "33612345678"));
+    w.settle().expect("works again");
+    assert!(!w.ledger.at_smsc.contains_key("during"), "what was refused does not come back");
+    assert_eq!(w.ledger.acked.len(), 2);
+    w.check("after a failed sync");
+}
