@@ -84,7 +84,7 @@ impl Gateway {
         if self.disk_low {
             return Err(Refusal::Disk);
         }
-        if totals.queued >= service.waiting_max {
+        if totals.queued >= service.waiting_max || self.crowded {
             return Err(Refusal::QueueFull);
         }
 

@@ -4,27 +4,27 @@
 //! [`State`], and says what is to be done once the log is on disk. The same inputs at the same times give the same
 //! records. Recovery hands the same records to the same [`State::apply`].
 
-pub mod id;
-pub mod settings;
-pub mod message;
-pub mod port;
-pub mod record;
-pub mod state;
-pub mod cold;
-pub mod delivery;
-pub mod limit;
 mod accept;
 mod answer;
 mod arrive;
 pub mod backoff;
+pub mod cold;
 mod correlate;
 mod deadline;
 mod deliver;
+pub mod delivery;
+pub mod id;
 pub mod join;
+pub mod limit;
+pub mod message;
 mod outbound;
 pub mod pace;
+pub mod port;
 pub mod queue;
+pub mod record;
 mod route;
+pub mod settings;
+pub mod state;
 pub mod usage;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -85,6 +85,8 @@ pub struct Gateway {
     recent_mo: arrive::RecentMo,
     forms: Forms,
     disk_low: bool,
+    /// Memory holds several times what it should, since checkpoints do not keep up.
+    crowded: bool,
     looked_ms: u64,
     /// Things that are counted for the operator and not stored.
     pub counts: Counts,
@@ -149,6 +151,7 @@ impl Gateway {
             recent_mo: arrive::RecentMo::default(),
             forms: Forms::default(),
             disk_low: false,
+            crowded: false,
             looked_ms: 0,
             counts: Counts::default(),
         })
@@ -213,9 +216,11 @@ impl Gateway {
                 self.commit(turn, Record::UpstreamNamed { no: UpstreamNo(no), name: upstream.id.clone() })?;
             }
         }
-        let find_service = |name: &String| settings.services.iter().find(|s| s.id == *name).cloned().map(Arc::new);
+        let find_service =
+            |name: &String| settings.services.iter().find(|s| s.id == *name).cloned().map(Arc::new);
         self.services = self.state.counters.services.iter().map(find_service).collect();
-        let find_upstream = |name: &String| settings.upstreams.iter().find(|u| u.id == *name).cloned().map(Arc::new);
+        let find_upstream =
+            |name: &String| settings.upstreams.iter().find(|u| u.id == *name).cloned().map(Arc::new);
         self.upstreams = self.state.counters.upstreams.iter().map(find_upstream).collect();
         for no in 0..self.upstreams.len() {
             let upstream = UpstreamNo(u16::try_from(no).unwrap_or(u16::MAX));
@@ -294,6 +299,7 @@ impl Gateway {
     /// As [`Gateway::handle`].
     pub fn settle(&mut self, turn: &mut Turn<'_>) -> Result<u64, Lost> {
         let mut wake = turn.now.mono_us + LOOK_US;
+        self.crowded = self.state.live_len() >= self.settings.rules.live_max.saturating_mul(CROWDED);
         if turn.now.utc_ms >= self.looked_ms + LOOK_MS || turn.now.utc_ms < self.looked_ms {
             self.looked_ms = turn.now.utc_ms;
             self.look_around(turn)?;
@@ -394,6 +400,9 @@ pub struct UpstreamFigures {
     /// Sessions paused after being throttled.
     pub paused: u32,
 }
+
+/// How many times `live_max` messages may be in memory between checkpoints before new ones are refused.
+const CROWDED: usize = 4;
 
 /// How often deadlines and routes are looked at.
 const LOOK_MS: u64 = 250;

@@ -1,6 +1,7 @@
 //! What is true: changed by records only, alike in live operation and in recovery.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -122,7 +123,9 @@ pub struct State {
     gone_sets: Vec<u64>,
     dirty_dead: Vec<u64>,
     parked_rows_upto: u64,
-    evictable: std::collections::VecDeque<MessageId>,
+    evictable: VecDeque<MessageId>,
+    /// Messages that were read from the tables: they may be let go again even if nothing changes them.
+    loaded: RefCell<Vec<MessageId>>,
     /// Deliveries that the records applied since the last look have made, for the inboxes.
     pub fresh: Vec<(ServiceNo, u64)>,
 }
@@ -156,7 +159,8 @@ impl State {
             gone_sets: Vec::new(),
             dirty_dead: Vec::new(),
             parked_rows_upto: counters.parked,
-            evictable: std::collections::VecDeque::new(),
+            evictable: VecDeque::new(),
+            loaded: RefCell::default(),
             fresh: Vec::new(),
             counters,
             cold: Arc::clone(&cold),
@@ -178,12 +182,7 @@ impl State {
 
     /// A message, read from the tables if it is not in memory.
     pub fn message(&self, id: MessageId) -> Result<Option<RefMut<'_, MessageId, Box<Message>>>, Lost> {
-        if let Some(message) = self.live.get_mut(&id) {
-            return Ok(Some(message));
-        }
-        let Some(message) = self.cold.message(id)? else { return Ok(None) };
-        self.live.insert(id, Box::new(message));
-        Ok(self.live.get_mut(&id))
+        load(&self.live, &*self.cold, &self.loaded, id)
     }
 
     /// A delivery, read from the tables if it is not in memory. `None`: it is not owed any more.
@@ -337,7 +336,7 @@ impl State {
                 self.counters.place += 1;
                 let place = self.counters.place;
                 let dirty = &mut self.dirty;
-                if let Some(mut m) = load(&self.live, &*self.cold, id)? {
+                if let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? {
                     m.place = place;
                     // The row of the old queue goes with the next checkpoint: its key names the old upstream.
                     m.rows.old_upstream = m.rows.old_upstream.or(Some(m.upstream));
@@ -441,7 +440,7 @@ impl State {
         part: u8,
         change: impl FnOnce(UpstreamNo, &mut Part) -> Option<Event>,
     ) -> Result<(), Lost> {
-        let Some(mut m) = load(&self.live, &*self.cold, id)? else { return Ok(()) };
+        let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? else { return Ok(()) };
         let upstream = m.upstream;
         let count = m.parts.len();
         let Some(p) = m.parts.get_mut(usize::from(part)) else { return Ok(()) };
@@ -486,7 +485,7 @@ impl State {
 
     fn ended(&mut self, id: MessageId, at_ms: u64, end: End, reason: Reason) -> Result<(), Lost> {
         {
-            let Some(mut m) = load(&self.live, &*self.cold, id)? else { return Ok(()) };
+            let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? else { return Ok(()) };
             m.note(Event { at_ms, what: What::Ended(end, reason), part: 0 });
         }
         let state = match end {
@@ -508,7 +507,7 @@ impl State {
         (state, error): (MessageState, u32),
         new: Option<u8>,
     ) -> Result<(), Lost> {
-        let Some(mut m) = load(&self.live, &*self.cold, id)? else { return Ok(()) };
+        let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? else { return Ok(()) };
         touch(&mut m, &mut self.dirty);
         if matches!(m.stage, Stage::Ended(_)) {
             return Ok(());
@@ -548,7 +547,7 @@ impl State {
         state: MessageState,
         error: u32,
     ) -> Result<(), Lost> {
-        let Some(mut m) = load(&self.live, &*self.cold, id)? else { return Ok(()) };
+        let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? else { return Ok(()) };
         let late = matches!(m.stage, Stage::Ended(_));
         let count = m.parts.len();
         let what = if late { What::LateReceipt(state) } else { What::Receipt(state) };
@@ -630,7 +629,7 @@ impl State {
         let (about, at_ms) = (d.owed.about(), d.created_ms);
         touch_delivery(d, &mut self.dirty_deliveries);
         if again.is_some()
-            && let Some(mut m) = load(&self.live, &*self.cold, about)?
+            && let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, about)?
         {
             m.note(Event { at_ms, what: What::Redelivered, part: 0 });
             touch(&mut m, &mut self.dirty);
@@ -651,7 +650,7 @@ impl State {
         totals.owed = totals.owed.saturating_sub(1);
         match d.owed {
             Owed::Receipt { id, intermediate, .. } => {
-                if let Some(mut m) = load(&self.live, &*self.cold, id)? {
+                if let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? {
                     m.pending = m.pending.saturating_sub(1);
                     if !dead && !intermediate {
                         m.note(Event { at_ms, what: What::Notified, part: 0 });
@@ -691,7 +690,7 @@ impl State {
         totals.dead = totals.dead.saturating_sub(1);
         match d.owed {
             Owed::Receipt { id, .. } => {
-                if let Some(mut m) = load(&self.live, &*self.cold, id)? {
+                if let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? {
                     m.pending += 1;
                     touch(&mut m, &mut self.dirty);
                 }
@@ -861,6 +860,7 @@ impl State {
             }
         }
         self.evictable.extend(shipped.kept);
+        self.evictable.extend(self.loaded.get_mut().drain(..));
         while self.live.len() > live_max {
             let Some(id) = self.evictable.pop_front() else { break };
             let evicted = self.live.remove_if(&id, |_, m| !m.rows.dirty && m.stage != Stage::Dispatched);
@@ -965,12 +965,14 @@ fn worst(m: &Message) -> Option<(MessageState, u32)> {
 fn load<'a>(
     live: &'a Live,
     cold: &dyn Cold,
+    loaded: &RefCell<Vec<MessageId>>,
     id: MessageId,
 ) -> Result<Option<RefMut<'a, MessageId, Box<Message>>>, Lost> {
     if let Some(message) = live.get_mut(&id) {
         return Ok(Some(message));
     }
     let Some(message) = cold.message(id)? else { return Ok(None) };
+    loaded.borrow_mut().push(id);
     live.insert(id, Box::new(message));
     Ok(live.get_mut(&id))
 }
