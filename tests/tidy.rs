@@ -1,0 +1,302 @@
+//! The tree looks after itself: floors, sizes, names, and what must not be in it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Files under `folder` with one of these endings, with their text.
+fn files(folder: &str, endings: &[&str]) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = entry.expect("it can be listed").path();
+            let name = path.file_name().and_then(|name| name.to_str()).expect("plain names").to_owned();
+            if path.is_dir() {
+                if !LEFT_OUT.contains(&name.as_str()) {
+                    folders.push(path);
+                }
+            } else if endings.iter().any(|ending| name.ends_with(ending))
+                && let Ok(text) = fs::read_to_string(&path)
+            {
+                found.push((path.strip_prefix(root()).expect("it is below").to_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
+    files(folder, &[".rs"])
+}
+
+/// A source without its tests and comments.
+fn code(source: &str) -> String {
+    let shipped = source.split("\n#[cfg(test)]").next().unwrap_or_default();
+    let lines = shipped.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Floors, and the words that live above or beside each of them (STYLE §1).
+const FLOORS: &[(&str, &[&str])] = &[
+    ("text", &["tokio", "std::net", "std::fs", "Instant::now", "SystemTime", "tracing::", "crate::"]),
+    (
+        "pdu",
+        &[
+            "tokio",
+            "std::net",
+            "std::fs",
+            "Instant::now",
+            "SystemTime",
+            "tracing::",
+            "crate::session",
+            "crate::gateway",
+            "crate::text",
+            "crate::engine",
+            "crate::store",
+            "crate::smpp",
+            "crate::http",
+            "crate::config",
+            "crate::clock",
+        ],
+    ),
+    (
+        "session",
+        &[
+            "tokio",
+            "std::net",
+            "std::fs",
+            "Instant::now",
+            "SystemTime",
+            "crate::gateway",
+            "crate::engine",
+            "crate::store",
+            "crate::smpp",
+            "crate::http",
+            "crate::config",
+            "crate::clock",
+            "async ",
+        ],
+    ),
+    (
+        "gateway",
+        &[
+            "tokio",
+            "std::net",
+            "std::fs",
+            "Instant::now",
+            "SystemTime",
+            "serde_json",
+            "crate::session",
+            "crate::engine",
+            "crate::store",
+            "crate::smpp",
+            "crate::http",
+            "crate::config",
+            "crate::clock",
+            "async ",
+        ],
+    ),
+    (
+        "engine",
+        &["crate::smpp", "crate::http", "crate::session", "crate::config", "crate::app", "crate::cli"],
+    ),
+    (
+        "store",
+        &["crate::smpp", "crate::http", "crate::session", "crate::engine", "crate::config", "crate::app"],
+    ),
+    ("smpp", &["crate::http", "crate::store", "crate::config", "crate::app", "crate::cli", "axum", "redb"]),
+    (
+        "http",
+        &[
+            "crate::smpp",
+            "crate::store",
+            "crate::session",
+            "crate::config",
+            "crate::app",
+            "crate::cli",
+            "redb",
+        ],
+    ),
+    (
+        "sim",
+        &[
+            "crate::gateway",
+            "crate::engine",
+            "crate::store",
+            "crate::smpp",
+            "crate::http",
+            "crate::config",
+            "crate::app",
+        ],
+    ),
+    ("telemetry", &["crate::"]),
+];
+
+#[test]
+fn no_floor_looks_up_or_aside() {
+    let mut looked = 0;
+    for (floor, upstairs) in FLOORS {
+        for (path, source) in rust_files(&format!("src/{floor}")) {
+            // Oracles and tests of a floor may stand on a ladder.
+            if path.ends_with("oracle.rs")
+                || path.ends_with("tests.rs")
+                || path.components().any(|c| c.as_os_str() == "tests")
+            {
+                continue;
+            }
+            looked += 1;
+            let code = code(&source);
+            for word in *upstairs {
+                let own = format!("crate::{floor}");
+                let without_own = code.replace(&own, "");
+                assert!(!without_own.contains(word), "{}: `{word}` lives elsewhere", path.display());
+            }
+        }
+    }
+    assert!(looked > 40, "{looked} files: the floors have moved");
+}
+
+#[test]
+fn time_is_read_in_one_place() {
+    for (path, source) in rust_files("src") {
+        if path != Path::new("src/clock.rs") {
+            for word in ["Instant::now(", "SystemTime::now("] {
+                assert!(!code(&source).contains(word), "{}: {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_houses_two_ideas() {
+    for folder in ["src", "tests", "benches", "fuzz"] {
+        for (path, source) in rust_files(folder) {
+            let lines = source.lines().count();
+            assert!(lines <= 1_000, "{} has {lines} lines", path.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do_and_nothing_is_taken_for_granted() {
+    for (path, source) in rust_files("src") {
+        let code = code(&source);
+        let stubs =
+            ["todo!", "unimplemented!", "dbg!(", ".unwrap()", "unbounded_channel", "allow(clippy", "unsafe "];
+        for word in stubs {
+            assert!(!code.contains(word), "{}: {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_test_is_ignored() {
+    for folder in ["src", "tests"] {
+        for (path, source) in rust_files(folder) {
+            let word = concat!("#[", "ignore");
+            assert!(!source.contains(word), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn floors_that_read_a_peers_octets_do_not_index_them() {
+    for floor in ["pdu", "text"] {
+        let lib = fs::read_to_string(root().join(format!("src/{floor}/mod.rs"))).expect("the floor is there");
+        assert!(lib.contains("clippy::indexing_slicing"), "src/{floor} is not warned of indexing");
+    }
+}
+
+/// Names of all tests in the tree, `file::name` left aside: sentences do not repeat.
+fn tests_in_the_tree() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (_, source) in rust_files("src").into_iter().chain(rust_files("tests")) {
+        let lines = source.lines().map(str::trim);
+        let mut is_test = false;
+        for line in lines {
+            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            let signature = line.strip_prefix("async fn ").or_else(|| line.strip_prefix("fn "));
+            if let Some(signature) = signature {
+                if is_test {
+                    names.extend(signature.split(['(', '<']).next().map(str::to_owned));
+                }
+                is_test = false;
+            }
+        }
+    }
+    names
+}
+
+/// Words in backticks that read like tests: three words or more in snake case.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2).map(|word| word.rsplit("::").next().unwrap_or(word)).filter(|word| {
+        let is_name = word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        is_name && word.matches('_').count() >= 3
+    })
+}
+
+#[test]
+fn every_test_named_in_conformance_exists() {
+    let page = fs::read_to_string(root().join("docs/CONFORMANCE.md")).expect("docs/CONFORMANCE.md is there");
+    let tests = tests_in_the_tree();
+    let missing: Vec<_> =
+        named(&page).filter(|name| !tests.contains(*name) && !FIELDS.contains(name)).collect();
+    assert_eq!(missing, [""; 0], "named in docs/CONFORMANCE.md, and not in the tree");
+    assert!(named(&page).filter(|name| tests.contains(*name)).count() > 10, "the page names its tests");
+}
+
+#[test]
+fn tests_are_sentences_that_do_not_repeat_within_a_file() {
+    for (path, source) in rust_files("tests") {
+        let mut seen = BTreeSet::new();
+        for line in source.lines().filter(|line| line.starts_with("fn ") || line.starts_with("async fn ")) {
+            assert!(seen.insert(line.to_owned()), "{}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_tree_names_no_machine_and_no_registry() {
+    let endings = [".rs", ".toml", ".md", ".sh", ".py", ".js", ".json", ".txt", "run"];
+    // Put together here, so that this file does not name them either.
+    let words = [
+        ["/work", "/main"].concat(),
+        ["/work", "/shared"].concat(),
+        ["/ro", "ot/"].concat(),
+        ["/home", "/"].concat(),
+        ["registry.", "npmjs.org"].concat(),
+        ["files.", "pythonhosted.org"].concat(),
+        ["\"resol", "ved\""].concat(),
+    ];
+    for (path, text) in files(".", &endings) {
+        for word in &words {
+            assert!(!text.contains(word), "{}: {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_module_says_what_it_is() {
+    for (path, source) in rust_files("src") {
+        let first = source.lines().next().unwrap_or_default();
+        let is_part = source.lines().take(30).any(|line| line.starts_with("///"));
+        assert!(
+            first.starts_with("//!") || is_part || path.ends_with("tests.rs"),
+            "{} does not",
+            path.display()
+        );
+    }
+}
+
+/// Folders that are not ours or are made.
+const LEFT_OUT: &[&str] = &["target", "node_modules", ".git", ".venv", "corpus", "artifacts", "__pycache__"];
+
+/// SMPP's own words with three underscores or more, which are not tests.
+const FIELDS: &[&str] =
+    &["sar_msg_ref_num", "alert_on_message_delivery", "replace_if_present_flag", "ms_msg_wait_facilities"];
