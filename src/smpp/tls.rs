@@ -1,0 +1,230 @@
+//! TLS 1.2 and 1.3 for both sides.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+
+use super::config::PeerTls;
+
+/// Why there is no TLS.
+#[derive(Debug)]
+pub enum TlsError {
+    /// A file cannot be read.
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A PEM text holds no certificate, or no private key.
+    Pem {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// The certificate or key cannot be used.
+    Rustls(rustls::Error),
+    /// A certificate of our own could not be made.
+    Certificate(rcgen::Error),
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, .. } => write!(f, "{path} cannot be read"),
+            Self::Pem { what } => write!(f, "no {what} in the PEM text"),
+            Self::Rustls(_) => f.write_str("the certificate and its key cannot be used"),
+            Self::Certificate(_) => f.write_str("no certificate could be made"),
+        }
+    }
+}
+
+impl std::error::Error for TlsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File { source, .. } => Some(source),
+            Self::Pem { .. } => None,
+            Self::Rustls(source) => Some(source),
+            Self::Certificate(source) => Some(source),
+        }
+    }
+}
+
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> Self {
+        Self::Rustls(error)
+    }
+}
+
+/// A certificate and its private key, both in PEM.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate, and those that lead to its root.
+    pub certificate_pem: String,
+    /// PKCS#8, PKCS#1 or SEC1.
+    pub key_pem: String,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// [`TlsError::File`].
+    pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let text = |path: &Path| {
+            std::fs::read_to_string(path)
+                .map_err(|source| TlsError::File { path: path.display().to_string(), source })
+        };
+        Ok(Self { certificate_pem: text(certificate)?, key_pem: text(key)? })
+    }
+
+    /// Makes a certificate for `names` (host names and addresses), signed by itself: clients have to be told to
+    /// trust it.
+    ///
+    /// # Errors
+    /// [`TlsError::Certificate`], for a name that cannot be one.
+    pub fn self_signed(names: &[&str]) -> Result<Self, TlsError> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let made = rcgen::generate_simple_self_signed(names).map_err(TlsError::Certificate)?;
+        Ok(Self { certificate_pem: made.cert.pem(), key_pem: made.signing_key.serialize_pem() })
+    }
+}
+
+/// What a TLS listener needs. Clients are not asked for certificates.
+///
+/// # Errors
+/// [`TlsError`] when there is no certificate or key, or they do not belong together.
+pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
+    let chain = certificates(identity.certificate_pem.as_bytes())?;
+    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())
+        .map_err(|_| TlsError::Pem { what: "private key" })?;
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(Arc::new(config))
+}
+
+/// What connecting to an SMSC over TLS needs: its certificate is checked against the public roots, or those in `ca`,
+/// unless `insecure`.
+///
+/// # Errors
+/// [`TlsError`] when `ca` cannot be read or holds no certificate.
+pub fn client_config(tls: &PeerTls) -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = provider();
+    let algorithms = provider.signature_verification_algorithms;
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    if tls.insecure {
+        let verifier = Arc::new(AnyCertificate { algorithms });
+        let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+        return Ok(Arc::new(config));
+    }
+    let mut roots = RootCertStore::empty();
+    match &tls.ca {
+        Some(path) => {
+            let pem = std::fs::read(path)
+                .map_err(|source| TlsError::File { path: path.display().to_string(), source })?;
+            for certificate in certificates(&pem)? {
+                roots.add(certificate)?;
+            }
+        }
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let missing = TlsError::Pem { what: "certificate" };
+    match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) | Err(_) => Err(missing),
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// Believes every certificate, for `insecure`. Signatures are still checked: the peer has the key it shows.
+#[derive(Debug)]
+struct AnyCertificate {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_self_signed_identity_serves() {
+        let identity = Identity::self_signed(&["localhost", "127.0.0.1"]).expect("good names");
+        server_config(&identity).expect("certificate and key belong together");
+        assert!(!format!("{identity:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_no_ca() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let tls = PeerTls { ca: Some(file.path().to_owned()), ..PeerTls::default() };
+        assert!(matches!(client_config(&tls), Err(TlsError::Pem { what: "certificate" })));
+        let tls = PeerTls { ca: Some("/nowhere/ca.pem".into()), ..PeerTls::default() };
+        assert!(matches!(client_config(&tls), Err(TlsError::File { .. })));
+        client_config(&PeerTls::default()).expect("the public roots are built in");
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let one = Identity::self_signed(&["localhost"]).expect("a good name");
+        let other = Identity::self_signed(&["localhost"]).expect("a good name");
+        let mixed = Identity { certificate_pem: one.certificate_pem, key_pem: other.key_pem };
+        assert!(matches!(server_config(&mixed), Err(TlsError::Rustls(_))));
+    }
+}
