@@ -13,7 +13,7 @@ use crate::text::{Alphabet, Count, Dear, Reason, Table, count, dear};
 /// Segments are told as billed and as sent; the two differ when pairs that may not be cut need a part
 /// more than the vendor's table counts.
 #[must_use]
-pub fn render(text: &str, json: bool) -> String {
+pub(super) fn render(text: &str, json: bool) -> String {
     let report = Report::of(text);
     if json { format!("{}\n", report.to_json()) } else { report.to_lines() }
 }

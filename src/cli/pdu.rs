@@ -32,7 +32,7 @@ const OCTETS_MAX: usize = 1 << 20;
 ///
 /// # Errors
 /// What is wrong with `hex`, when it is not hexadecimal or there is nothing in it.
-pub fn render(hex: &str, json: bool) -> Result<String, String> {
+pub(super) fn render(hex: &str, json: bool) -> Result<String, String> {
     let octets = octets_of(hex)?;
     let mut reports = Vec::new();
     let mut rest = octets.as_slice();
