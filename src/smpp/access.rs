@@ -65,7 +65,7 @@ impl Drop for Permit {
 /// Why a bind is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Denied {
-    /// No such system_id, or another password. The peer is not told which.
+    /// No such system_id, or another password. The peer is not told which, as far as the profiles allow.
     Credentials,
     /// Not from that address.
     Address,
@@ -179,8 +179,11 @@ impl Accounts {
         };
         let expected = entry.as_ref().map_or(&self.nobody, |entry| &entry.password);
         let is_right = hmac::verify(&self.key, bind.password, expected.as_ref()).is_ok();
-        let Some(entry) = entry.filter(|_| is_right) else { return Err((Denied::Credentials, None)) };
+        let Some(entry) = entry else { return Err((Denied::Credentials, None)) };
         let denied = |denied| Err((denied, Some(entry.profile)));
+        if !is_right {
+            return denied(Denied::Credentials);
+        }
         if entry.allow_from.as_ref().is_some_and(|allowed| !allowed.contains(from)) {
             return denied(Denied::Address);
         }
