@@ -285,8 +285,8 @@ async fn a_full_queue_delays_that_message_and_lets_others_pass() {
     let seen = smsc.seen(7).await;
     let delayed: Vec<usize> = (0..7).filter(|nth| seen[*nth].text == b"text 0").collect();
     assert_eq!((delayed.len(), delayed[0], delayed[2]), (3, 0, 6), "{delayed:?}: others passed it");
-    assert!(seen[delayed[1]].at - seen[0].at > ms(200));
-    assert!(seen[6].at - seen[delayed[1]].at > seen[delayed[1]].at - seen[0].at, "the delay grows");
+    let (first, second) = (seen[delayed[1]].at - seen[0].at, seen[6].at - seen[delayed[1]].at);
+    assert!(first > ms(140) && second > ms(290), "300 and 600 ms, jittered: {first:?}, {second:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -605,7 +605,6 @@ async fn the_standard_profile_refuses_what_it_must_with_the_fitting_status() {
         (SubmitSm { destination: number(""), ..good }, Status::ESME_RINVDSTADR),
         (SubmitSm { destination: number("abc"), ..good }, Status::ESME_RINVDSTADR),
         (SubmitSm { validity_period: b"200101000000000+", ..good }, Status::ESME_RINVEXPIRY),
-        (SubmitSm { short_message: b"", ..good }, Status::ESME_RINVMSGLEN),
     ] {
         assert_eq!(esme.submit(&submit).await, Err(expected), "{submit:?}");
     }
@@ -613,8 +612,10 @@ async fn the_standard_profile_refuses_what_it_must_with_the_fitting_status() {
     assert_eq!((unknown.id(), unknown.status()), (CommandId::GENERIC_NACK, Status::ESME_RINVCMDID));
     assert_eq!(esme.ask(TRX, &trunkline::pdu::Bind::default()).await.status(), Status::ESME_RALYBND);
     assert_eq!(esme.send(MOBILE, "good").await.map(|id| id.len()), Ok(24), "and the session lives on");
-    let metrics = gateway.metrics().await;
-    assert_eq!(metrics.sum("trunkline_messages_accepted_total", &[]), 1.0);
+    let accepted =
+        |metrics: &support::metrics::Metrics| metrics.sum("trunkline_messages_accepted_total", &[]);
+    let metrics = gateway.until("it is counted", |metrics| accepted(metrics) > 0.0).await;
+    assert_eq!(accepted(&metrics), 1.0);
 }
 
 /// contracts/timetochat.md §7 and §8a, cell by cell.
@@ -704,7 +705,7 @@ async fn the_timetochat_profile_answers_as_its_table_says() {
     let receipt = esme.receipt().await;
     assert_eq!(receipt.receipted_message_id.as_deref(), Some(&id[..]), "receipts come regardless");
     assert_eq!((receipt.esm_class, receipt.state), (0x04, Some(MessageState::DELIVERED)));
-    assert_eq!(receipt.source, "33612345678");
+    assert_eq!(receipt.source, "+33612345678", "as it was written");
     assert!(receipt.tlvs.iter().any(|(tag, value)| *tag == Tag(0x1501) && value.starts_with(b"order 66")));
     let text = String::from_utf8_lossy(&receipt.text).into_owned();
     assert!(text.starts_with(&format!("id:{id} sub:001 dlvrd:001 submit date:")), "{text}");
