@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use trunkline::config::{self, BindKind, Loaded, Problems};
+use trunkline::config::{self, Loaded, Problems};
 use trunkline::gateway::settings::{LongMode, Policy, Profile};
 use trunkline::pdu::CommandStatus;
+use trunkline::smpp::{PeerBind, Secret};
 
 /// A folder with a configuration and the files that it names.
 struct Folder(TempDir);
@@ -18,9 +19,12 @@ impl Folder {
     fn new(text: &str) -> Self {
         let folder = Self(tempfile::tempdir().expect("a temporary directory"));
         folder.write("trunkline.toml", text);
-        for file in ["tls/smpp.pem", "tls/smpp.key", "secrets/shop", "secrets/sfr", "secrets/backup"] {
+        for file in ["secrets/shop", "secrets/sfr", "secrets/backup"] {
             folder.write(file, "s3cret\n");
         }
+        let identity = trunkline::smpp::tls::Identity::self_signed(&["localhost"]).expect("a good name");
+        folder.write("tls/smpp.pem", &identity.certificate_pem);
+        folder.write("tls/smpp.key", &identity.key_pem);
         folder
     }
 
@@ -76,9 +80,9 @@ fn the_example_is_read_as_it_says() {
     let loaded = Folder::new(&in_the_tree("trunkline.example.toml")).load().expect("the example is right");
     assert_eq!(loaded.warnings, [], "and nothing in it wants a warning");
     let settings = loaded.settings;
-    assert_eq!(settings.process.data_dir, Path::new("/var/lib/trunkline"));
-    assert_eq!(settings.smpp.tls.map(|a| a.to_string()).as_deref(), Some("0.0.0.0:5772"));
-    assert_eq!(settings.smpp.plain, None);
+    assert_eq!(settings.engine.data_dir, Path::new("/var/lib/trunkline"));
+    let [listener] = &settings.smpp.listeners[..] else { panic!("one listener") };
+    assert_eq!((listener.address.to_string().as_str(), listener.tls.is_some()), ("0.0.0.0:5772", true));
 
     let [shop, alerts] = &settings.gateway.services[..] else { panic!("two services") };
     let senders = shop.senders.as_ref().expect("it lists them");
@@ -87,20 +91,20 @@ fn the_example_is_read_as_it_says() {
     // Paris is an hour ahead of UTC in winter.
     assert_eq!(shop.ends_at_ms, Some(1_830_294_000_000), "the end of 2027");
     assert_eq!((alerts.profile, alerts.strict_order, alerts.weight), (Profile::TimeToChat, true, 2));
-    assert_eq!(settings.access[0].allow_from.len(), 2);
-    assert_eq!(settings.access[1].system_id, "alerts");
-    assert_eq!(settings.access[1].password.reveal(), "s3cret");
+    assert!(settings.accounts[0].allow_from.is_some() && settings.accounts[1].allow_from.is_none());
+    assert_eq!(settings.accounts[1].system_id, "alerts");
+    assert_eq!(settings.accounts[1].password, Secret::new("s3cret"));
 
     let [sfr, backup] = &settings.gateway.upstreams[..] else { panic!("two upstreams") };
     assert_eq!(sfr.rate.map(|rate| rate.get()), Some(20));
     assert_eq!(sfr.policies.get(&CommandStatus::ESME_RMSGQFUL), Some(&Policy::Delay));
     assert_eq!(sfr.policies.get(&CommandStatus::ESME_RSUBMITFAIL), Some(&Policy::Final));
     assert_eq!((backup.rate, backup.long), (None, LongMode::Udh));
-    let [first, second] = &settings.connections[..] else { panic!("two upstreams") };
+    let [first, second] = &settings.peers[..] else { panic!("two upstreams") };
     assert_eq!((first.host.as_str(), first.port, first.tls.is_some()), ("smsc.example.com", 5772, true));
     assert_eq!(
         (second.bind, second.sessions, second.tls.is_some()),
-        (BindKind::TransmitterAndReceiver, 2, false)
+        (PeerBind::TransmitterAndReceiver, 2, false)
     );
 
     assert_eq!(settings.gateway.routes[1].destination, "33");
@@ -119,11 +123,14 @@ fn what_is_left_out_has_the_documented_default() {
     let settings = Folder::new(SMALL).load().expect("it is right").settings;
     assert_eq!(settings.gateway.rules.timezone.iana_name(), Some("Europe/Paris"));
     assert_eq!(settings.gateway.rules.validity_default_ms, 48 * 3_600_000);
-    assert_eq!(settings.access[0].rate.map(|rate| rate.get()), Some(20));
-    assert_eq!(settings.access[0].system_id, "shop");
-    assert_eq!(settings.connections[0].port, 3550);
-    assert_eq!(settings.store.disk_reserve, 512 << 20);
-    assert_eq!(settings.process.drain, Duration::from_secs(10));
+    assert_eq!(settings.accounts[0].rate, 20);
+    assert_eq!(settings.accounts[0].system_id, "shop");
+    assert_eq!(settings.peers[0].port, 3550);
+    assert_eq!(settings.engine.disk_reserve_octets, 512 << 20);
+    assert_eq!(
+        (settings.process.drain, settings.smpp.drain),
+        (Duration::from_secs(5), Duration::from_secs(5))
+    );
 }
 
 #[test]
@@ -173,7 +180,8 @@ fn defaults_on_the_page_are_those_in_the_code() {
             });
         }
     }
-    for (section, before) in [("smpp", "[[service]]"), ("service", "[[upstream]]"), ("upstream", "[[route]]")] {
+    for (section, before) in [("smpp", "[[service]]"), ("service", "[[upstream]]"), ("upstream", "[[route]]")]
+    {
         let mut lines = String::new();
         for row in page.lines().filter(|line| line.starts_with(&format!("| `{section}."))) {
             let key = row.split('`').nth(1).expect("it begins with one");
@@ -205,11 +213,13 @@ fn defaults_on_the_page_are_those_in_the_code() {
     assert_eq!(without_policies(&plain), without_policies(&spelled));
     let without_folder = |settings: &config::Settings| {
         let mut smpp = settings.smpp.clone();
-        (smpp.certificate, smpp.key) = (PathBuf::new(), PathBuf::new());
-        format!("{:?} {smpp:?} {:?}", settings.connections, settings.access)
+        smpp.listeners.clear();
+        let mut engine = settings.engine.clone();
+        engine.data_dir = PathBuf::new();
+        format!("{engine:?} {:?} {smpp:?} {:?}", settings.peers, settings.accounts)
     };
     assert_eq!(without_folder(&plain), without_folder(&spelled));
-    assert_eq!(format!("{:?}{:?}", plain.store, plain.log), format!("{:?}{:?}", spelled.store, spelled.log));
+    assert_eq!(format!("{:?}", plain.log), format!("{:?}", spelled.log));
 }
 
 #[test]

@@ -1,114 +1,29 @@
 //! The sections that there is one of: `[smpp]`, `[http]`, `[admin]`, `[store]`, `[log]` and the top of the file.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::read::Section;
+use super::service::PROFILES;
 use super::value::listen_address;
-use crate::telemetry;
-
-/// The SMPP server.
-#[derive(Clone, Debug)]
-pub struct SmppServer {
-    /// Where TLS is spoken. `None`: nowhere.
-    pub tls: Option<SocketAddr>,
-    /// Where plain SMPP is spoken. `None`: nowhere.
-    pub plain: Option<SocketAddr>,
-    /// Certificate chain in PEM, the server's first.
-    pub certificate: PathBuf,
-    /// The certificate's private key in PEM.
-    pub key: PathBuf,
-    /// Connections open at once; more are closed at once.
-    pub connections_max: usize,
-    /// How long a new connection may take to bind, TLS handshake included.
-    pub session_init: Duration,
-    /// Silence after which an ESME is asked whether it is there.
-    pub enquire_link: Duration,
-    /// Silence after which a session is ended.
-    pub inactivity: Duration,
-    /// How long an ESME may take to answer.
-    pub response: Duration,
-    /// Requests of an ESME that may wait for their answer before no more are read.
-    pub requests_max: usize,
-    /// Largest PDU taken, in octets.
-    pub pdu_octets_max: usize,
-    /// How long the answer to a failed bind is held back.
-    pub bind_failure_delay: Duration,
-    /// How long a peer may take nothing of what is written to it before it is cut.
-    pub write_stall: Duration,
-    /// Tag of the TLV `external_reference` of the profile `timetochat`.
-    pub reference_tag: u16,
-}
-
-impl Default for SmppServer {
-    fn default() -> Self {
-        Self {
-            tls: Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5772))),
-            plain: None,
-            certificate: PathBuf::new(),
-            key: PathBuf::new(),
-            connections_max: 4_096,
-            session_init: Duration::from_secs(10),
-            enquire_link: Duration::from_secs(60),
-            inactivity: Duration::from_secs(300),
-            response: Duration::from_secs(30),
-            requests_max: 1_000,
-            pdu_octets_max: 128 << 10,
-            bind_failure_delay: Duration::from_secs(1),
-            write_stall: Duration::from_secs(30),
-            reference_tag: 0x1501,
-        }
-    }
-}
-
-/// Where data lives and what it may take.
-#[derive(Clone, Debug)]
-pub struct Store {
-    /// Room that new messages leave free on the disk, in octets (SEMANTICS 17).
-    pub disk_reserve: u64,
-    /// Size at which the journal begins its next file, in octets.
-    pub segment: u64,
-    /// How often the tables are made durable.
-    pub checkpoint_every: Duration,
-    /// Journal octets after which the tables are made durable earlier.
-    pub checkpoint_octets: u64,
-    /// Memory that the tables may keep, in octets.
-    pub cache: u64,
-    /// Inputs that may wait for the engine; beyond, sessions read no more.
-    pub queue: usize,
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            disk_reserve: 512 << 20,
-            segment: 64 << 20,
-            checkpoint_every: Duration::from_secs(5),
-            checkpoint_octets: 64 << 20,
-            cache: 64 << 20,
-            queue: 4_096,
-        }
-    }
-}
+use crate::gateway::settings::Profile;
+use crate::pdu::Tag;
+use crate::{engine, smpp, telemetry};
 
 /// The process.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// Everything that is kept: journal, tables, the admin token.
-    pub data_dir: PathBuf,
     /// Threads for sockets; the engine has its own beside.
     pub threads: usize,
     /// How long stopping may wait for answers that are under way.
     pub drain: Duration,
 }
 
-/// How long stopping may take unless the file says so.
-pub const DRAIN: Duration = Duration::from_secs(10);
 /// Where the admin listener is unless the file says so.
-pub const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+pub const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 /// Where the façade is unless the file says so.
-pub const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+pub const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Threads for sockets unless the file says so: two, or one on a machine with one core.
 pub fn usual_threads() -> usize {
@@ -123,39 +38,30 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 pub(super) fn read_process(top: &mut Section<'_>) -> Process {
-    if top.required_text("data_dir", "/var/lib/trunkline").is_empty() {
-        return Process { data_dir: PathBuf::new(), threads: 1, drain: DRAIN };
-    }
     Process {
-        data_dir: top.path("data_dir").unwrap_or_default(),
         threads: top.size_of("threads", usual_threads(), 1, 256),
-        drain: top.duration("drain", DRAIN, Duration::ZERO, HOUR),
+        drain: top.duration("drain", smpp::Config::default().drain, Duration::ZERO, HOUR),
     }
 }
 
-pub(super) fn read_smpp(mut section: Section<'_>) -> SmppServer {
-    let usual = SmppServer::default();
-    let tls = listener(&mut section, "tls", usual.tls);
-    let plain = listener(&mut section, "plain", usual.plain);
-    let certificate = section.path("certificate");
-    let key = section.path("key");
-    if tls.is_some() {
-        for (name, path) in [("certificate", &certificate), ("key", &key)] {
-            match path {
-                None if section.has(name) => {}
-                None => {
-                    let remedy = format!("add {name} = \"….pem\", or switch TLS off with tls = \"off\"");
-                    section.refuse(name, format!("{name} is missing"), remedy);
-                }
-                Some(path) => {
-                    if let Err(error) = std::fs::File::open(path) {
-                        let what = format!("{} cannot be read: {error}", path.display());
-                        section.refuse(name, what, "name a readable PEM file");
-                    }
-                }
-            }
-        }
-    } else if plain.is_none() {
+/// Where everything is kept: journal, tables, the admin token.
+pub(super) fn read_data_dir(top: &mut Section<'_>) -> PathBuf {
+    if top.required_text("data_dir", "/var/lib/trunkline").is_empty() {
+        return PathBuf::new();
+    }
+    top.path("data_dir").unwrap_or_default()
+}
+
+/// Where the server listens with TLS unless the file says otherwise.
+const SMPP_TLS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5772);
+
+pub(super) fn read_smpp(mut section: Section<'_>, drain: Duration) -> smpp::Config {
+    let usual = smpp::Config::default();
+    let profile = section.choice("profile", Profile::Standard, PROFILES);
+    let tls = listener(&mut section, "tls", Some(SMPP_TLS));
+    let plain = listener(&mut section, "plain", None);
+    let identity = read_identity(&mut section, tls.is_some());
+    if tls.is_none() && plain.is_none() {
         section.warn(
             "tls",
             "the SMPP server has no listener",
@@ -169,35 +75,50 @@ pub(super) fn read_smpp(mut section: Section<'_>) -> SmppServer {
             "use tls, or listen on 127.0.0.1",
         );
     }
-    let server = SmppServer {
-        tls,
-        plain,
-        certificate: certificate.unwrap_or_default(),
-        key: key.unwrap_or_default(),
-        connections_max: section.size_of("connections_max", usual.connections_max, 1, 1_000_000),
+    let mut listeners = Vec::new();
+    if let (Some(address), Some(identity)) = (tls, identity) {
+        match smpp::tls::server_config(&identity) {
+            Ok(tls) => listeners.push(smpp::Listener { address, tls: Some(tls), profile }),
+            Err(error) => {
+                section.refuse("certificate", with_cause(&error), "name a PEM certificate and its own key")
+            }
+        }
+    }
+    listeners.extend(plain.map(|address| smpp::Listener { address, tls: None, profile }));
+
+    let system_id = section.text("system_id").unwrap_or(usual.system_id);
+    if system_id.is_empty() || system_id.len() > 15 {
+        section.refuse("system_id", "has not 1 to 15 octets", "an SMPP system_id has at most 15");
+    }
+    let server = smpp::Config {
+        listeners,
+        system_id,
         session_init: section.duration("session_init", usual.session_init, SECOND, HOUR),
-        enquire_link: section.duration("enquire_link", usual.enquire_link, SECOND, HOUR),
-        inactivity: section.duration("inactivity", usual.inactivity, SECOND, DAY),
+        enquire_link: section.duration("enquire_link", usual.enquire_link, Duration::ZERO, HOUR),
+        inactivity: section.duration("inactivity", usual.inactivity, Duration::ZERO, DAY),
         response: section.duration("response", usual.response, SECOND, HOUR),
-        requests_max: section.size_of("requests_max", usual.requests_max, 1, 100_000),
-        pdu_octets_max: usize::try_from(section.size("pdu_max", usual.pdu_octets_max as u64, 4 * KIB, MIB))
-            .unwrap_or(usual.pdu_octets_max),
+        unbind: section.duration("unbind", usual.unbind, SECOND, HOUR),
+        tls_handshake: section.duration("tls_handshake", usual.tls_handshake, SECOND, HOUR),
+        pdu_octets_max: pdu_max(&mut section, usual.pdu_octets_max),
+        window: section.size_of("window", usual.window, 1, 100_000),
         bind_failure_delay: section.duration(
             "bind_failure_delay",
             usual.bind_failure_delay,
             Duration::ZERO,
             HOUR,
         ),
+        connections_max: section.size_of("connections_max", usual.connections_max, 1, 1_000_000),
+        unbound_per_address_max: section.size_of(
+            "unbound_per_address_max",
+            usual.unbound_per_address_max,
+            1,
+            1_000_000,
+        ),
         write_stall: section.duration("write_stall", usual.write_stall, SECOND, HOUR),
-        reference_tag: u16::try_from(section.count(
-            "reference_tag",
-            usual.reference_tag.into(),
-            0x1400,
-            0x3FFF,
-        ))
-        .unwrap_or(usual.reference_tag),
+        drain,
+        external_reference: read_reference(&mut section).unwrap_or(usual.external_reference),
     };
-    if server.inactivity <= server.enquire_link {
+    if !server.inactivity.is_zero() && server.inactivity <= server.enquire_link {
         section.refuse(
             "inactivity",
             "is not longer than enquire_link",
@@ -206,6 +127,64 @@ pub(super) fn read_smpp(mut section: Section<'_>) -> SmppServer {
     }
     section.end();
     server
+}
+
+/// Certificate and key, if TLS is spoken.
+fn read_identity(section: &mut Section<'_>, is_needed: bool) -> Option<smpp::tls::Identity> {
+    let certificate = section.path("certificate");
+    let key = section.path("key");
+    if !is_needed {
+        return None;
+    }
+    for (name, path) in [("certificate", &certificate), ("key", &key)] {
+        if path.is_none() && !section.has(name) {
+            let remedy = format!("add {name} = \"….pem\", or switch TLS off with tls = \"off\"");
+            section.refuse(name, "is missing", remedy);
+        }
+    }
+    let (certificate, key) = (certificate?, key?);
+    match smpp::tls::Identity::read(&certificate, &key) {
+        Ok(identity) => Some(identity),
+        Err(error) => {
+            section.refuse(
+                "certificate",
+                with_cause(&error),
+                "name readable PEM files as certificate and key",
+            );
+            None
+        }
+    }
+}
+
+/// The largest PDU of either side.
+pub(super) fn pdu_max(section: &mut Section<'_>, usual: usize) -> usize {
+    let usual_octets = u64::try_from(usual).unwrap_or(u64::MAX);
+    usize::try_from(section.size("pdu_max", usual_octets, 4 * KIB, MIB)).unwrap_or(usual)
+}
+
+/// The tag of `external_reference`, or `0` for none.
+fn read_reference(section: &mut Section<'_>) -> Option<Option<Tag>> {
+    let number = section.count_if("external_reference", 0, 0x3FFF)?;
+    match u16::try_from(number) {
+        Ok(0) => Some(None),
+        Ok(tag @ 0x1400..) => Some(Some(Tag(tag))),
+        Ok(_) | Err(_) => {
+            section.refuse(
+                "external_reference",
+                "is not a vendor's tag",
+                "write a number from 0x1400 to 0x3FFF, or 0",
+            );
+            None
+        }
+    }
+}
+
+/// An error and what caused it, in one phrase.
+pub(super) fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", with_cause(cause)),
+        None => error.to_string(),
+    }
 }
 
 pub(super) fn read_http(mut section: Section<'_>) -> Option<SocketAddr> {
@@ -227,15 +206,19 @@ pub(super) fn read_admin(mut section: Section<'_>) -> SocketAddr {
     listen
 }
 
-pub(super) fn read_store(mut section: Section<'_>) -> Store {
-    let usual = Store::default();
-    let store = Store {
-        disk_reserve: section.size("disk_reserve", usual.disk_reserve, 0, 1024 * GIB),
-        segment: section.size("segment", usual.segment, MIB, GIB),
-        checkpoint_every: section.duration("checkpoint_every", usual.checkpoint_every, SECOND / 10, HOUR),
+pub(super) fn read_store(mut section: Section<'_>, data_dir: PathBuf) -> engine::Config {
+    let usual = engine::Config::default();
+    let usual_cache = u64::try_from(usual.cache_octets).unwrap_or(u64::MAX);
+    let store = engine::Config {
+        data_dir,
+        disk_reserve_octets: section.size("disk_reserve", usual.disk_reserve_octets, 0, 1024 * GIB),
+        segment_octets_max: section.size("segment", usual.segment_octets_max, MIB, GIB),
+        checkpoint_ms: section.duration_ms("checkpoint_every", usual.checkpoint_ms, SECOND / 10, HOUR),
         checkpoint_octets: section.size("checkpoint_octets", usual.checkpoint_octets, MIB, 16 * GIB),
-        cache: section.size("cache", usual.cache, MIB, 1024 * GIB),
-        queue: section.size_of("queue", usual.queue, 16, 1_000_000),
+        cache_octets: usize::try_from(section.size("cache", usual_cache, MIB, 1024 * GIB))
+            .unwrap_or(usual.cache_octets),
+        queue_max: section.size_of("queue", usual.queue_max, 16, 1_000_000),
+        history_days: section.count_u32("history_days", usual.history_days, 1, 3_650),
     };
     section.end();
     store

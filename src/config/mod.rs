@@ -25,24 +25,20 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
-pub use self::general::{ADMIN, DRAIN, HTTP, Process, SmppServer, Store, usual_threads};
-pub use self::network::Network;
+pub use self::general::{ADMIN, HTTP, Process, usual_threads};
 pub use self::problem::{Place, Problem, Problems};
 pub use self::rules::defaults as default_rules;
 pub use self::secret::Secret;
-pub use self::service::{Access, BIND_LIMIT, DELIVER_WINDOW, RATE, WAITING_MAX};
-pub use self::upstream::{BindKind, Connection, Tls};
+pub use self::service::{BIND_LIMIT, DELIVER_WINDOW, RATE, WAITING_MAX};
 
 pub(crate) use self::secret::read_file as read_secret_file;
-pub(crate) use self::upstream::{
-    connection as default_connection, defaults as default_upstream, parse_target,
-};
+pub(crate) use self::upstream::{defaults as default_upstream, parse_target};
 
 use self::problem::Flaw;
 use self::read::{Document, Notes, Section};
 use self::route::{Mention, Mentions};
 use crate::gateway::settings as gateway;
-use crate::telemetry;
+use crate::{engine, smpp, telemetry};
 
 /// Everything that was configured, as checked.
 #[derive(Clone, Debug)]
@@ -51,18 +47,18 @@ pub struct Settings {
     pub process: Process,
     /// Log format and level.
     pub log: telemetry::Config,
-    /// Disk and memory.
-    pub store: Store,
+    /// Disk and memory; the directory that everything is kept in.
+    pub engine: engine::Config,
     /// The SMPP server.
-    pub smpp: SmppServer,
+    pub smpp: smpp::Config,
     /// Where the HTTP façade listens. `None`: nowhere.
     pub http: Option<std::net::SocketAddr>,
     /// Where the admin listener is.
     pub admin: std::net::SocketAddr,
     /// Who may bind; one for each service, in their order.
-    pub access: Vec<Access>,
+    pub accounts: Vec<smpp::Account>,
     /// How upstreams are reached; one for each, in their order.
-    pub connections: Vec<Connection>,
+    pub peers: Vec<smpp::Peer>,
     /// What the gateway's decisions depend on.
     pub gateway: gateway::Settings,
 }
@@ -76,6 +72,14 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Every key that was looked for, written as docs/CONFIG.md does (`service.rate`).
     pub keys: BTreeSet<String>,
+}
+
+/// Reads an address to listen on as the configuration writes it, for the command line.
+///
+/// # Errors
+/// What is wrong with it and what to write instead, in one phrase.
+pub fn listen_address(text: &str) -> Result<std::net::SocketAddr, String> {
+    value::listen_address(text).map_err(|flaw| format!("{}: {}", flaw.what, flaw.remedy))
 }
 
 /// What the readers of sections share.
@@ -116,8 +120,8 @@ pub fn load_with(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> R
 /// The lists that included files may add to, read from all files.
 #[derive(Default)]
 struct Lists {
-    services: Vec<(Place, gateway::Service, Access)>,
-    upstreams: Vec<(Place, gateway::Upstream, Connection)>,
+    services: Vec<(Place, gateway::Service, smpp::Account)>,
+    upstreams: Vec<(Place, gateway::Upstream, smpp::Peer)>,
     routes: Vec<gateway::Route>,
     mo_routes: Vec<gateway::MoRoute>,
     mentions: Mentions,
@@ -127,13 +131,13 @@ impl Lists {
     fn read(&mut self, top: &mut Section<'_>, context: &Context<'_>) {
         for section in top.tables("service") {
             let place = section.place.clone();
-            let (service, access) = service::read(section, context);
-            self.services.push((place, service, access));
+            let (service, account) = service::read(section, context);
+            self.services.push((place, service, account));
         }
         for section in top.tables("upstream") {
             let place = section.place.clone();
-            let (upstream, connection) = upstream::read(section, context);
-            self.upstreams.push((place, upstream, connection));
+            let (upstream, peer) = upstream::read(section, context);
+            self.upstreams.push((place, upstream, peer));
         }
         for section in top.tables("route") {
             self.routes.push(route::read(section, context, &mut self.mentions));
@@ -153,7 +157,7 @@ impl Lists {
             "id",
             self.upstreams.iter().map(|(place, u, _)| (place, u.id.as_str())),
         );
-        let system_ids = self.services.iter().map(|(place, _, access)| (place, access.system_id.as_str()));
+        let system_ids = self.services.iter().map(|(place, _, account)| (place, account.system_id.as_str()));
         unique(notes, "service", "system_id", system_ids);
         known(notes, &self.mentions.services, &services, "service");
         known(notes, &self.mentions.upstreams, &upstreams, "upstream");
@@ -179,10 +183,11 @@ fn read_all(path: &Path, notes: &Notes, environment: &dyn Fn(&str) -> Option<Str
     let table = parse(&main, notes)?;
     let mut top = Section::top(notes, &main, &table);
 
+    let data_dir = general::read_data_dir(&mut top);
     let process = general::read_process(&mut top);
     let log = general::read_log(top.table("log"));
-    let store = general::read_store(top.table("store"));
-    let smpp = general::read_smpp(top.table("smpp"));
+    let engine = general::read_store(top.table("store"), data_dir);
+    let smpp = general::read_smpp(top.table("smpp"), process.drain);
     let http = general::read_http(top.table("http"));
     let admin = general::read_admin(top.table("admin"));
     let rules = rules::read(top.table("rules"));
@@ -201,19 +206,19 @@ fn read_all(path: &Path, notes: &Notes, environment: &dyn Fn(&str) -> Option<Str
     lists.check(&top.place, notes);
     top.end();
 
-    let (mut services, mut access, mut upstreams, mut connections) =
+    let (mut services, mut accounts, mut upstreams, mut peers) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (_, service, one) in lists.services {
+    for (_, service, account) in lists.services {
         services.push(service);
-        access.push(one);
+        accounts.push(account);
     }
-    for (_, upstream, connection) in lists.upstreams {
+    for (_, upstream, peer) in lists.upstreams {
         upstreams.push(upstream);
-        connections.push(connection);
+        peers.push(peer);
     }
     let (routes, mo_routes) = (lists.routes, lists.mo_routes);
     let gateway = gateway::Settings { services, upstreams, routes, mo_routes, rules };
-    Some(Settings { process, log, store, smpp, http, admin, access, connections, gateway })
+    Some(Settings { process, log, engine, smpp, http, admin, accounts, peers, gateway })
 }
 
 fn read_document(path: &Path, notes: &Notes) -> Option<Document> {

@@ -7,14 +7,14 @@ use super::problem::Flaw;
 
 /// Addresses that share their first bits: `10.0.0.0/8`, `2001:db8::/32`, or one address alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Network {
+pub(super) struct Network {
     address: IpAddr,
     bits: u8,
 }
 
 impl Network {
     /// Whether `address` lies in it. An IPv4 address written as IPv6 (`::ffff:10.0.0.1`) counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
                 let mask = u32::MAX.checked_shl(u32::from(32 - self.bits)).unwrap_or(0);

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::num::NonZeroU32;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -12,30 +11,13 @@ use super::Context;
 use super::network::Network;
 use super::problem::Flaw;
 use super::read::{Section, text};
-use super::secret::{Secret, read_password};
+use super::secret::read_password;
 use crate::gateway::settings::{self, LongMode, Profile, normalise};
-
-/// What the SMPP server knows about a service beside what the gateway does.
-#[derive(Clone, Debug)]
-pub struct Access {
-    /// The service's id.
-    pub service: String,
-    /// The name that it binds with, at most 15 octets.
-    pub system_id: String,
-    /// The password that it binds with.
-    pub password: Secret,
-    /// How the server behaves towards it.
-    pub profile: Profile,
-    /// Requests per second and interface. `None`: unlimited.
-    pub rate: Option<NonZeroU32>,
-    /// Sessions it may have at once.
-    pub bind_limit: u32,
-    /// Where it may connect from. Empty: anywhere.
-    pub allow_from: Vec<Network>,
-}
+use crate::http::address_of;
+use crate::smpp;
 
 /// Requests per second of a service that names no rate.
-pub const RATE: NonZeroU32 = NonZeroU32::new(20).expect("20 is not zero");
+pub const RATE: u32 = 20;
 /// Sessions of a service that names no limit.
 pub const BIND_LIMIT: u32 = 10;
 /// Messages of a service that may wait, if it names no number.
@@ -48,7 +30,7 @@ pub(super) const LONG_MODES: &[(&str, LongMode)] =
 pub(super) const PROFILES: &[(&str, Profile)] =
     &[("standard", Profile::Standard), ("timetochat", Profile::TimeToChat)];
 
-pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings::Service, Access) {
+pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings::Service, smpp::Account) {
     let country = &context.country;
     let id = section.required_text("id", "shop");
     let system_id = section.text("system_id").unwrap_or_else(|| id.clone());
@@ -56,7 +38,10 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         section.refuse("system_id", "is longer than 15 octets", "an SMPP system_id has at most 15");
     }
     let password = read_password(&mut section, context.environment);
-    if password.as_ref().is_some_and(|password| password.reveal().len() > 8) {
+    let octets = password.as_ref().map_or(0, |password| password.reveal().len());
+    if octets > 64 {
+        section.refuse("password_file", "the password is longer than 64 octets", "SMPP 3.4 allows 8");
+    } else if octets > 8 {
         section.warn(
             "password_file",
             "the password is longer than 8 octets",
@@ -65,9 +50,13 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
     }
     let profile = section.choice("profile", Profile::Standard, PROFILES);
     let senders = section.read("senders", |value| senders(value, country)).flatten();
-    let default_sender = section.text("default_sender").map(|sender| normalise(&sender, country));
+    let default_sender = section.parsed("default_sender", |sender| {
+        let remedy = "a sender has at most 20 characters";
+        address_of(sender, country)
+            .map_err(|error| Flaw::new(format!("\"{sender}\" is no sender: {error}"), remedy))
+    });
     if let (Some(sender), Some(senders)) = (&default_sender, &senders)
-        && !senders.contains(sender)
+        && !std::str::from_utf8(sender.as_bytes()).is_ok_and(|sender| senders.contains(sender))
     {
         section.refuse("default_sender", "is none of the senders", "add it to senders, or take one of them");
     }
@@ -108,18 +97,21 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         weight: section.count_u32("weight", 1, 1, 1_000),
         id: id.clone(),
     };
-    let allow_from = section.read("allow_from", networks).unwrap_or_default();
-    let access = Access {
+    let allow_from = section.read("allow_from", networks).map(|networks| {
+        smpp::AllowFrom::new(move |address| networks.iter().any(|network| network.contains(address)))
+    });
+    let account = smpp::Account {
         service: id,
         system_id,
-        password: password.unwrap_or_else(|| Secret::new("")),
-        profile,
-        rate: section.rate("rate", Some(RATE)),
+        password: smpp::Secret::new(password.map(|secret| secret.reveal().to_owned()).unwrap_or_default()),
         bind_limit: section.count_u32("bind_limit", BIND_LIMIT, 1, 10_000),
+        rate: section.count_u32("rate", RATE, 0, 1_000_000),
+        profile,
         allow_from,
+        enquire_link: None,
     };
     section.end();
-    (service, access)
+    (service, account)
 }
 
 /// `"any"` or a list of senders, normalised.

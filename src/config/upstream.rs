@@ -1,74 +1,18 @@
 //! `[[upstream]]`: where messages go.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Context;
+use super::general::pdu_max;
 use super::problem::Flaw;
 use super::read::{Section, text};
-use super::secret::{Secret, read_password};
+use super::secret::read_password;
 use super::service::LONG_MODES;
 use super::value;
 use crate::gateway::settings::{self, LongMode, Policy, default_policies};
-use crate::pdu::CommandStatus;
-
-/// How an upstream is reached, beside what the gateway decides about it.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    /// The upstream's id.
-    pub upstream: String,
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// How the connection is protected; `None`: not at all (`smpp://`).
-    pub tls: Option<Tls>,
-    /// The name that we bind with, at most 15 octets.
-    pub system_id: String,
-    /// The password that we bind with.
-    pub password: Secret,
-    /// The bind's system_type, at most 12 octets.
-    pub system_type: String,
-    /// Sessions held open, each way if they are separate.
-    pub sessions: u32,
-    /// submit_sm unanswered at once on one session.
-    pub window: u32,
-    /// Which binds make a session.
-    pub bind: BindKind,
-    /// Silence after which we ask whether the SMSC is there.
-    pub enquire_link: Duration,
-    /// Silence after which the session is given up.
-    pub inactivity: Duration,
-    /// How long an answer may take.
-    pub response: Duration,
-    /// How long connecting, the TLS handshake and binding may take together.
-    pub connect: Duration,
-    /// First pause before connecting again; doubled each time, and jittered.
-    pub reconnect_min: Duration,
-    /// Longest pause before connecting again.
-    pub reconnect_max: Duration,
-}
-
-/// How the SMSC's certificate is checked.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Tls {
-    /// Certificates to trust instead of the public ones, in PEM.
-    pub ca: Option<PathBuf>,
-    /// The name that the certificate must be for. `None`: the host.
-    pub server_name: Option<String>,
-    /// Take any certificate.
-    pub insecure: bool,
-}
-
-/// Which binds make a session with an upstream.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum BindKind {
-    /// One bind_transceiver.
-    Transceiver,
-    /// A bind_transmitter and a bind_receiver.
-    TransmitterAndReceiver,
-}
+use crate::pdu::{CommandStatus, Npi, Ton};
+use crate::smpp::{Peer, PeerBind, PeerTls, Secret};
 
 /// `smpp://` or `smpps://`, host and port.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -95,35 +39,12 @@ pub(crate) fn defaults(id: String) -> settings::Upstream {
     }
 }
 
-/// How an upstream is reached of which only that is known.
-pub(crate) fn connection(id: String, target: Target, system_id: String, password: Secret) -> Connection {
-    Connection {
-        upstream: id,
-        host: target.host,
-        port: target.port,
-        tls: target.tls.then_some(Tls { ca: None, server_name: None, insecure: false }),
-        system_id,
-        password,
-        system_type: String::new(),
-        sessions: 1,
-        // SMPP 3.4 §2.7.1 suggests ten.
-        window: 10,
-        bind: BindKind::Transceiver,
-        enquire_link: Duration::from_secs(30),
-        inactivity: Duration::from_secs(150),
-        response: Duration::from_secs(30),
-        connect: Duration::from_secs(10),
-        reconnect_min: Duration::from_millis(200),
-        reconnect_max: Duration::from_secs(60),
-    }
-}
-
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings::Upstream, Connection) {
+pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings::Upstream, Peer) {
     let id = section.required_text("id", "carrier");
     let usual = defaults(id.clone());
     let target = read_target(&mut section);
@@ -131,16 +52,16 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
     if system_id.len() > 15 {
         section.refuse("system_id", "is longer than 15 octets", "an SMPP system_id has at most 15");
     }
-    let password = read_password(&mut section, context.environment).unwrap_or_else(|| Secret::new(""));
-    if password.reveal().len() > 64 {
+    let password = read_password(&mut section, context.environment);
+    if password.as_ref().is_some_and(|password| password.reveal().len() > 64) {
         section.refuse("password_file", "the password is longer than 64 octets", "SMPP 3.4 allows 8");
     }
-    let usual_link = connection(id.clone(), target, system_id, password);
+    let usual_peer = Peer::new(&id, &target.host, target.port);
 
     let ca = section.path("ca");
     let server_name = section.text("server_name");
     let insecure = section.flag("insecure", false);
-    if usual_link.tls.is_none() {
+    if !target.tls {
         for key in ["ca", "server_name", "insecure"] {
             if section.has(key) {
                 section.refuse(
@@ -171,21 +92,33 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
     if system_type.len() > 12 {
         section.refuse("system_type", "is longer than 12 octets", "an SMPP system_type has at most 12");
     }
-    let link = Connection {
-        tls: usual_link.tls.as_ref().map(|_| Tls { ca, server_name, insecure }),
+    let address_range = section.text("address_range").unwrap_or_default();
+    if address_range.len() > 40 {
+        section.refuse("address_range", "is longer than 40 octets", "an SMPP address_range has at most 40");
+    }
+    let peer = Peer {
+        tls: target.tls.then_some(PeerTls { ca, server_name, insecure }),
+        system_id,
+        password: Secret::new(password.map(|secret| secret.reveal().to_owned()).unwrap_or_default()),
         system_type,
-        sessions: section.count_u32("sessions", usual_link.sessions, 1, 64),
-        window: section.count_u32("window", usual_link.window, 1, 10_000),
-        bind: section.choice("bind", usual_link.bind, BINDS),
-        enquire_link: section.duration("enquire_link", usual_link.enquire_link, SECOND, HOUR),
-        inactivity: section.duration("inactivity", usual_link.inactivity, SECOND, DAY),
-        response: section.duration("response", usual_link.response, SECOND, HOUR),
-        connect: section.duration("connect", usual_link.connect, SECOND, HOUR),
-        reconnect_min: section.duration("reconnect_min", usual_link.reconnect_min, 10 * MS, HOUR),
-        reconnect_max: section.duration("reconnect_max", usual_link.reconnect_max, 10 * MS, DAY),
-        ..usual_link
+        addr_ton: Ton(octet(&mut section, "addr_ton", usual_peer.addr_ton.0)),
+        addr_npi: Npi(octet(&mut section, "addr_npi", usual_peer.addr_npi.0)),
+        address_range,
+        sessions: section.count_u32("sessions", usual_peer.sessions, 1, 64),
+        window: section.count_u32("window", usual_peer.window, 1, 10_000),
+        bind: section.choice("bind", usual_peer.bind, BINDS),
+        enquire_link: section.duration("enquire_link", usual_peer.enquire_link, Duration::ZERO, HOUR),
+        inactivity: section.duration("inactivity", usual_peer.inactivity, Duration::ZERO, DAY),
+        response: section.duration("response", usual_peer.response, SECOND, HOUR),
+        connect: section.duration("connect", usual_peer.connect, SECOND, HOUR),
+        reconnect_min: section.duration("reconnect_min", usual_peer.reconnect_min, 10 * MS, HOUR),
+        reconnect_max: section.duration("reconnect_max", usual_peer.reconnect_max, 10 * MS, DAY),
+        refused_min: section.duration("refused_min", usual_peer.refused_min, 10 * MS, DAY),
+        pdu_octets_max: pdu_max(&mut section, usual_peer.pdu_octets_max),
+        write_stall: section.duration("write_stall", usual_peer.write_stall, SECOND, HOUR),
+        ..usual_peer
     };
-    if link.reconnect_max < link.reconnect_min {
+    if peer.reconnect_max < peer.reconnect_min {
         section.refuse("reconnect_max", "is shorter than reconnect_min", "let the pauses grow");
     }
     let upstream = settings::Upstream {
@@ -208,7 +141,11 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         id,
     };
     section.end();
-    (upstream, link)
+    (upstream, peer)
+}
+
+fn octet(section: &mut Section<'_>, key: &'static str, usual: u8) -> u8 {
+    u8::try_from(section.count(key, usual.into(), 0, 255)).unwrap_or(usual)
 }
 
 fn read_target(section: &mut Section<'_>) -> Target {
@@ -288,8 +225,8 @@ fn read_policies(
 
 const POLICIES: &[(&str, Policy)] =
     &[("throttle", Policy::Throttle), ("delay", Policy::Delay), ("final", Policy::Final)];
-const BINDS: &[(&str, BindKind)] =
-    &[("transceiver", BindKind::Transceiver), ("transmitter+receiver", BindKind::TransmitterAndReceiver)];
+const BINDS: &[(&str, PeerBind)] =
+    &[("transceiver", PeerBind::Transceiver), ("transmitter+receiver", PeerBind::TransmitterAndReceiver)];
 
 #[cfg(test)]
 mod tests {
