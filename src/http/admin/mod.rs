@@ -1,0 +1,190 @@
+//! The admin listener: how the process is, and what the `trunkline` command asks of it.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `GET /healthz` | `ok` as long as the process lives |
+//! | `GET /readyz` | `ready`, or 503 and why not |
+//! | `GET /metrics` | Prometheus text |
+//! | `POST /messages` | sends a message: `{"to", "text", "from"?, "service"?, "validity_s"?}` → 201 `{"id", …}` |
+//! | `GET /messages/{id}` | a message's status and history; `last`: of the one that was posted last |
+//! | `GET /services` | totals of each service |
+//! | `GET /upstreams` | how each upstream stands |
+//! | `GET /dead` | dead letters |
+//! | `POST /dead/{service}` | tries the dead letters of a service again |
+//!
+//! The first three are for anybody who reaches the listener, which is on loopback unless configured otherwise. The rest
+//! wants `Authorization: Bearer` with the token that lies in the data directory.
+
+mod message;
+mod metrics;
+mod overview;
+mod send;
+mod token;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+pub use self::send::submission;
+pub use self::token::{TOKEN_FILE, Token, random_hex, token, token_path};
+use super::problem::Problem;
+use crate::engine::Engine;
+use crate::gateway::id::MessageId;
+use crate::telemetry;
+
+/// What the admin listener shows and does.
+#[derive(Clone)]
+pub struct Admin(Arc<Inner>);
+
+struct Inner {
+    token: Token,
+    metrics: telemetry::Metrics,
+    open: OnceLock<Open>,
+    /// Set when the process is stopping.
+    stopping: OnceLock<()>,
+    /// The message that was posted last.
+    last: Mutex<Option<MessageId>>,
+}
+
+/// What is there once the engine has recovered.
+pub struct Open {
+    /// The engine.
+    pub engine: Engine,
+    /// The country code that national numbers belong to.
+    pub country: String,
+    /// Ids of the configured services; the first one sends when none is named.
+    pub services: Vec<String>,
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").field("open", &self.0.open.get().is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Admin {
+    /// An admin whose process is still recovering.
+    pub fn new(token: Token, metrics: telemetry::Metrics) -> Self {
+        Self(Arc::new(Inner {
+            token,
+            metrics,
+            open: OnceLock::new(),
+            stopping: OnceLock::new(),
+            last: Mutex::new(None),
+        }))
+    }
+
+    /// The engine has recovered. A second call changes nothing.
+    pub fn open(&self, open: Open) {
+        let _ = self.0.open.set(open);
+    }
+
+    /// The process is stopping: it is not ready any more.
+    pub fn stopping(&self) {
+        let _ = self.0.stopping.set(());
+    }
+
+    /// What `GET /messages/last` is about.
+    fn last(&self) -> Option<MessageId> {
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn posted(&self, id: MessageId) {
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    }
+
+    /// Why the process is not ready, if it is not.
+    pub fn unready(&self) -> Option<String> {
+        if self.0.stopping.get().is_some() {
+            return Some("stopping".into());
+        }
+        let Some(open) = self.0.open.get() else { return Some("recovering".into()) };
+        let health = &open.engine.figures().health;
+        match (health.ready, &health.why) {
+            (true, None) => None,
+            (_, Some(why)) => Some(why.clone()),
+            (false, None) => Some("the engine does not take messages".into()),
+        }
+    }
+
+    /// What is served.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics::render))
+            .route("/messages", post(send::send))
+            .route("/messages/{id}", get(message::status))
+            .route("/services", get(overview::services))
+            .route("/upstreams", get(overview::upstreams))
+            .route("/dead", get(overview::dead))
+            .route("/dead/{service}", post(overview::revive))
+            .fallback(|| async {
+                Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing under this path")
+            })
+            .layer(DefaultBodyLimit::max(BODY_OCTETS_MAX))
+            .with_state(self.clone())
+    }
+}
+
+async fn readyz(State(admin): State<Admin>) -> Response {
+    match admin.unready() {
+        None => "ready\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
+    }
+}
+
+/// A request that carries the token, and the engine that it may talk to.
+struct Operator(Admin);
+
+impl Operator {
+    fn open(&self) -> Result<&Open, Problem> {
+        self.0.0.open.get().ok_or_else(|| Problem::not_now("recovering"))
+    }
+}
+
+impl FromRequestParts<Admin> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
+        let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        match given.and_then(|value| value.strip_prefix("Bearer ")) {
+            Some(given) if admin.0.token.is(given.trim()) => Ok(Self(admin.clone())),
+            _ => {
+                let message = "this wants the token that lies in the data directory";
+                Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
+            }
+        }
+    }
+}
+
+/// Runs something that reads the disk where it holds nobody up.
+async fn read<T: Send + 'static>(
+    reading: impl FnOnce() -> Result<T, crate::gateway::cold::Lost> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(reading).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the tables cannot be read");
+            Err(Problem::not_now("the tables cannot be read"))
+        }
+        Err(error) => {
+            tracing::error!(%error, "a reader has failed");
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this went wrong"))
+        }
+    }
+}
+
+/// UTC milliseconds as RFC 3339.
+fn time(utc_ms: u64) -> String {
+    let timestamp = i64::try_from(utc_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    timestamp.map_or_else(|| utc_ms.to_string(), |timestamp| format!("{timestamp:.3}"))
+}
+
+/// The largest body that is read.
+const BODY_OCTETS_MAX: usize = 256 << 10;

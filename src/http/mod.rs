@@ -1,0 +1,13 @@
+//! HTTP: the admin listener, and the place where the façade will be.
+//!
+//! JSON shapes, authentication and status codes live here; what they are about is asked of the engine. HTTP never sees
+//! SMPP: what the admin listener shows of sessions is handed in by `app` as plain values.
+
+mod address;
+pub mod admin;
+pub mod facade;
+mod listen;
+mod problem;
+
+pub use self::address::address_of;
+pub use self::listen::{Limits, Server, bind};
