@@ -1,0 +1,109 @@
+//! The demo's credentials and certificate: made once, kept in the data directory for its owner alone.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::beacon::write_private;
+use crate::smpp::tls::Identity;
+
+/// The certificate that clients are to trust, in PEM.
+pub const CERTIFICATE_FILE: &str = "demo-ca.pem";
+/// The service's password, alone in its file.
+pub const PASSWORD_FILE: &str = "demo.password";
+
+const KEY_FILE: &str = "demo-key.pem";
+const SECRETS_FILE: &str = "demo.json";
+
+/// What the demo needs to be the same after a restart.
+pub struct Secrets {
+    /// The service's password.
+    pub password: String,
+    /// The password of the simulated SMSC.
+    pub simulator_password: String,
+    /// Certificate and key of the SMPP server and of the simulated SMSC.
+    pub identity: Identity,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+struct Kept {
+    password: String,
+    simulator_password: String,
+}
+
+impl Secrets {
+    /// Those of `data_dir`, made if they are not there.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, or is not what this wrote.
+    pub fn of(data_dir: &Path) -> io::Result<Self> {
+        let path = data_dir.join(SECRETS_FILE);
+        let kept = match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let kept = Kept { password: password()?, simulator_password: password()? };
+                write_private(&path, &serde_json::to_vec(&kept)?)?;
+                kept
+            }
+            Err(error) => return Err(error),
+        };
+        write_private(&data_dir.join(PASSWORD_FILE), format!("{}\n", kept.password).as_bytes())?;
+        Ok(Self {
+            password: kept.password,
+            simulator_password: kept.simulator_password,
+            identity: identity(data_dir)?,
+        })
+    }
+}
+
+fn identity(data_dir: &Path) -> io::Result<Identity> {
+    let (certificate, key) = (data_dir.join(CERTIFICATE_FILE), data_dir.join(KEY_FILE));
+    // The key is written first: a certificate without its key is made anew.
+    if let (Ok(certificate_pem), Ok(key_pem)) = (fs::read_to_string(&certificate), fs::read_to_string(&key)) {
+        return Ok(Identity { certificate_pem, key_pem });
+    }
+    let made = Identity::self_signed(&["localhost", "127.0.0.1", "::1"]).map_err(io::Error::other)?;
+    write_private(&key, made.key_pem.as_bytes())?;
+    write_private(&certificate, made.certificate_pem.as_bytes())?;
+    Ok(made)
+}
+
+/// Eight characters, as many as an SMPP password may have: 40 bits of chance.
+fn password() -> io::Result<String> {
+    // Without 0, 1, l and o, which look like others.
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut chance = [0; 8];
+    aws_lc_rs::rand::fill(&mut chance).map_err(|_| io::Error::other("the system gives no random octets"))?;
+    Ok(chance.iter().map(|octet| char::from(LETTERS[usize::from(octet & 31)])).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn they_are_made_once_and_kept_private() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let first = Secrets::of(dir.path()).expect("the directory is ours");
+        let second = Secrets::of(dir.path()).expect("they are there");
+        assert_eq!(first.password, second.password);
+        assert_eq!(first.simulator_password, second.simulator_password);
+        assert_eq!(first.identity.key_pem, second.identity.key_pem);
+        assert_eq!(first.password.len(), 8);
+        assert_ne!(first.password, first.simulator_password);
+        for file in [SECRETS_FILE, PASSWORD_FILE, KEY_FILE] {
+            let mode = fs::metadata(dir.path().join(file)).expect(file).permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+        assert!(!format!("{first:?}").contains(&first.password));
+    }
+}

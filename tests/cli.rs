@@ -1,0 +1,275 @@
+//! The command as it is used: the demo and the lines that it prints, the daemon, exit codes, signals.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_trunkline");
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A process of ours that stays, killed when dropped.
+struct Daemon {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    home: TempDir,
+}
+
+impl Daemon {
+    fn start(args: &[&str]) -> Self {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let mut child = Command::new(PROGRAM)
+            .args(args)
+            .env("XDG_RUNTIME_DIR", home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program was built");
+        let stdout = child.stdout.take().expect("it is piped");
+        let (told, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            let each = BufReader::new(stdout).lines().map_while(Result::ok);
+            each.for_each(|line| drop(told.send(line)));
+        });
+        Self { child, lines, home }
+    }
+
+    /// A demo on free ports, and what its first line says.
+    fn demo(more: &[&str]) -> (Self, Value) {
+        let args = ["demo", "--json", "--smpp-tls", ":0", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let mut daemon = Self::start(&[&args, more].concat());
+        let line = daemon.line();
+        let told = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        (daemon, told)
+    }
+
+    fn line(&mut self) -> String {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(_) => {
+                let _ = self.child.kill();
+                panic!("no line; standard error: {}", self.errors());
+            }
+        }
+    }
+
+    fn errors(&mut self) -> String {
+        let mut text = String::new();
+        let _ = self.child.stderr.take().expect("asked once").read_to_string(&mut text);
+        text
+    }
+
+    /// Another command of the same user.
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(PROGRAM);
+        command.args(args).env("XDG_RUNTIME_DIR", self.home.path()).output().expect("the program was built")
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "there is a kill command");
+    }
+
+    /// Its exit status, once it has ended by itself.
+    fn ended(mut self) -> ExitStatus {
+        let mut waited = Duration::ZERO;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status;
+            }
+            assert!(waited < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+            waited += Duration::from_millis(20);
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(args: &[&str]) -> Output {
+    Command::new(PROGRAM).args(args).output().expect("the program was built")
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).expect("it is text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn every_line_that_the_demo_prints_works_when_pasted() {
+    let mut demo = Daemon::start(&[
+        "demo",
+        "--smpp-tls",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+    ]);
+    let mut pasted = Vec::new();
+    loop {
+        let line = demo.line();
+        if line.contains("Ctrl-C") {
+            break;
+        }
+        if line.starts_with("  ") && line.contains("/trunkline ") {
+            pasted.push(line.trim().to_owned());
+        }
+    }
+    assert_eq!(pasted.len(), 4, "{pasted:?}");
+    for line in &pasted {
+        let output = Command::new("sh").args(["-c", line]).output().expect("there is a shell");
+        let said = stdout(&output);
+        assert!(!said.is_empty(), "{line}");
+        if line.contains(" client ") {
+            for word in ["submit_sm_resp ESME_ROK", "DELIVERED", "You wrote: Hello over SMPP"] {
+                assert!(said.contains(word), "{word} in:\n{said}");
+            }
+        }
+    }
+    demo.signal("-TERM");
+    assert!(demo.ended().success(), "SIGTERM ends with status 0");
+}
+
+#[test]
+fn a_script_sends_follows_and_finds_the_same_credentials_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = dir.path().join("data");
+    let data = data.to_str().expect("it is text");
+    let (demo, told) = Daemon::demo(&["--data-dir", data, "--smpp-plain", "127.0.0.1:0"]);
+    let names: Vec<_> = told.as_object().expect("an object").keys().map(String::as_str).collect();
+    let wanted = "smpp_tls smpp_plain http admin ca_file service_id system_id password sender data_dir";
+    assert_eq!(names.join(" "), wanted);
+    assert!(told["smpp_plain"].is_string());
+    let mode = fs::metadata(Path::new(data).join("demo.json")).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "credentials are for their owner alone");
+
+    // Found through the user's runtime directory, without an address.
+    let sent = demo.run(&["send", "--to", "+33612345678", "--text", "Bonjour", "--json"]);
+    let sent: Value = serde_json::from_str(&stdout(&sent)).expect("it is JSON");
+    let id = sent["id"].as_str().expect("an id").to_owned();
+    let followed = stdout(&demo.run(&["status", &id, "--watch"]));
+    assert!(followed.contains("accepted") && followed.trim_end().ends_with("delivered"), "{followed}");
+    assert!(stdout(&demo.run(&["status", "last"])).contains(&id));
+    assert_eq!(stdout(&demo.run(&["dead-letters"])), "no dead letters\n");
+    assert!(stderr(&demo.run(&["status", "000000000000000000000000"])).contains("no such message"));
+    assert!(
+        stderr(&demo.run(&["send", "--to", "+33612345678", "--text", "x", "--service", "nobody"]))
+            .contains("demo")
+    );
+
+    let second = run(&["demo", "--json", "--data-dir", data]);
+    assert_eq!(second.status.code(), Some(1), "a second process on the same data is refused");
+    assert!(stderr(&second).contains("in use by process"), "{}", stderr(&second));
+
+    demo.signal("-INT");
+    assert!(demo.ended().success(), "SIGINT ends with status 0");
+    let (demo, again) = Daemon::demo(&["--data-dir", data]);
+    for name in ["system_id", "password", "ca_file", "data_dir", "sender"] {
+        assert_eq!(again[name], told[name], "{name}");
+    }
+    let kept = stdout(&demo.run(&["status", &id, "--data-dir", data]));
+    assert!(kept.contains("delivered"), "{kept}");
+}
+
+#[test]
+fn the_admin_listener_tells_anybody_how_it_is_and_only_the_owner_more() {
+    let (demo, told) = Daemon::demo(&[]);
+    let admin = told["admin"].as_str().expect("an address");
+    let get = |path: &str, token: Option<&str>| {
+        let mut command = Command::new(PROGRAM);
+        let url = format!("http://{admin}");
+        command.args(["status", path, "--admin", &url]).env("XDG_RUNTIME_DIR", demo.home.path());
+        command.env("TRUNKLINE_ADMIN_TOKEN", token.unwrap_or("wrong"));
+        command.output().expect("the program was built")
+    };
+    assert!(stderr(&get("last", None)).contains("401"), "{}", stderr(&get("last", None)));
+    let token = fs::read_to_string(Path::new(told["data_dir"].as_str().expect("a path")).join("admin.token"));
+    let token = token.expect("it is ours");
+    assert!(stderr(&get("last", Some(token.trim()))).contains("404"));
+}
+
+#[test]
+fn the_daemon_serves_a_checked_file_and_refuses_a_bad_one_before_it_binds() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("trunkline.toml");
+    let config = path.to_str().expect("it is text");
+    let write = |name: &str, text: &str| {
+        fs::write(dir.path().join(name), text).expect("the directory is ours");
+        fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o600))
+            .expect("the file is ours");
+    };
+    write("pw", "s3cret\n");
+    let good = "data_dir = \"data\"\n[smpp]\ntls = \"off\"\nplain = \"127.0.0.1:0\"\n[http]\nlisten = \"off\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+                [[service]]\nid = \"shop\"\npassword_file = \"pw\"\nsenders = \"any\"\n\
+                [[upstream]]\nid = \"a\"\nurl = \"smpp://127.0.0.1:9\"\nsystem_id = \"us\"\npassword_file = \"pw\"\n[[route]]\nupstreams = [\"a\"]\n";
+    write("trunkline.toml", good);
+    let checked = run(&["check", "--config", config]);
+    assert!(stdout(&checked).contains("good: 1 service(s), 1 upstream(s), 1 route(s)"), "{checked:?}");
+
+    let daemon = Daemon::start(&["serve", "--config", config]);
+    let data = dir.path().join("data");
+    let mut waited = Duration::ZERO;
+    while !data.join("admin.json").exists() {
+        assert!(waited < PATIENCE, "it does not start");
+        std::thread::sleep(Duration::from_millis(20));
+        waited += Duration::from_millis(20);
+    }
+    daemon.signal("-TERM");
+    assert!(daemon.ended().success(), "SIGTERM ends with status 0");
+    assert!(!data.join("admin.json").exists(), "the sign is taken down");
+
+    write("trunkline.toml", &good.replace("rout", "rotu"));
+    for command in ["check", "serve"] {
+        let refused = run(&[command, "--config", config]);
+        assert_eq!(refused.status.code(), Some(2), "{command}");
+        let said = stderr(&refused);
+        assert!(
+            said.contains("trunkline.toml:17: rotue: unknown key") && said.contains("did you mean route?"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn pdus_and_texts_are_explained_without_a_daemon() {
+    assert!(stdout(&run(&["pdu", "00000010", "00000015", "00000000", "00000001"])).contains("enquire_link"));
+    let json: Value = serde_json::from_str(&stdout(&run(&["count", "--json", "Hello"]))).expect("it is JSON");
+    assert!(json.is_object());
+    assert_eq!(run(&["pdu", "xyz"]).status.code(), Some(2));
+    assert_eq!(run(&["sing"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_client_without_the_right_password_is_told_so() {
+    let (demo, told) = Daemon::demo(&[]);
+    let wrong = demo.home.path().join("wrong");
+    fs::write(&wrong, "wrong\n").expect("the directory is ours");
+    let (connect, ca) =
+        (told["smpp_tls"].as_str().expect("an address"), told["ca_file"].as_str().expect("a path"));
+    let wrong = wrong.to_str().expect("it is text");
+    let refused =
+        run(&["client", "--connect", connect, "--ca", ca, "--user", "demo", "--password-file", wrong]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("the bind was refused with ESME_R"), "{}", stderr(&refused));
+    let without_ca = run(&["client", "--connect", connect, "--user", "demo", "--password-file", wrong]);
+    assert!(stderr(&without_ca).contains("certificate"), "{}", stderr(&without_ca));
+}
