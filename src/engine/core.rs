@@ -5,6 +5,7 @@
 //! **Invariant:** after a failed append no effect of the batch leaves; whoever waited for one is told to come again, and
 //! the state is dropped and read anew, as at a start.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -163,6 +164,33 @@ impl Log for Batch {
 /// Octets of records after which a batch takes no further inputs.
 const BATCH_FULL: usize = 1 << 20;
 
+/// New messages that a batch takes whatever else happens; more wait for the next one.
+const SUBMITS_AT_LEAST: usize = 64;
+
+/// How many messages an input is about.
+fn weight(input: &Input) -> usize {
+    match input {
+        Input::Submit { submissions, .. } => submissions.len(),
+        Input::Answers { answers, .. } => answers.len(),
+        Input::Arrivals { arrivals, .. } => arrivals.len(),
+        Input::DeliveryAnswers { answers, .. } => answers.len(),
+        _ => 0,
+    }
+}
+
+/// The first of the waiting submissions, at most `room` of them.
+fn take_submits(later: &mut VecDeque<Input>, room: usize) -> Option<Input> {
+    if room == 0 {
+        return None;
+    }
+    let Some(Input::Submit { from, service, mut submissions }) = later.pop_front() else { return None };
+    if submissions.len() > room {
+        let rest = submissions.split_off(room);
+        later.push_front(Input::Submit { from, service, submissions: rest });
+    }
+    Some(Input::Submit { from, service, submissions })
+}
+
 /// Memory that a batch's buffer may keep.
 const BATCH_KEPT: usize = 4 << 20;
 
@@ -276,7 +304,7 @@ impl Core {
     /// [`Failure`]: nothing became true, `out` holds refusals for whoever waited, and [`Core::reopen`] is due.
     pub fn step(
         &mut self,
-        inputs: &mut std::collections::VecDeque<Input>,
+        inputs: &mut VecDeque<Input>,
         now: Now,
         out: &mut Vec<(Asker, Effect)>,
     ) -> Result<u64, Failure> {
@@ -299,16 +327,35 @@ impl Core {
 
     fn decide(
         &mut self,
-        inputs: &mut std::collections::VecDeque<Input>,
+        inputs: &mut VecDeque<Input>,
         now: Now,
         claims: &mut Claims,
     ) -> Result<u64, Lost> {
         let Some(gateway) = &mut self.gateway else {
             return Err(Lost("the state was not reopened".into()));
         };
-        while self.batch.0.len() < BATCH_FULL
-            && let Some(input) = inputs.pop_front()
-        {
+        // What is under way goes first; new messages follow at the pace at which others get on (one message makes three
+        // such inputs: an answer, a receipt, and the ESME's answer to that).
+        let mut progress = 0;
+        let mut later = VecDeque::new();
+        let mut taken = 0;
+        while self.batch.0.len() < BATCH_FULL {
+            let input = match inputs.pop_front() {
+                Some(input @ Input::Submit { .. }) => {
+                    later.push_back(input);
+                    continue;
+                }
+                Some(input) => {
+                    progress += weight(&input);
+                    input
+                }
+                None => {
+                    let room = SUBMITS_AT_LEAST.max(progress / 3).saturating_sub(taken);
+                    let Some(input) = take_submits(&mut later, room) else { break };
+                    taken += weight(&input);
+                    input
+                }
+            };
             claims.note(&input);
             if let Input::Configure(settings) = &input {
                 self.settings = Arc::clone(settings);
@@ -316,6 +363,8 @@ impl Core {
             let mut turn = Turn { log: &mut self.batch, effects: &mut self.effects, now };
             gateway.handle(input, &mut turn)?;
         }
+        later.append(inputs);
+        *inputs = later;
         gateway.settle(&mut Turn { log: &mut self.batch, effects: &mut self.effects, now })
     }
 
@@ -330,7 +379,7 @@ impl Core {
     }
 
     /// Refuses inputs while the state is not there.
-    pub fn refuse_all(inputs: &mut std::collections::VecDeque<Input>, out: &mut Vec<(Asker, Effect)>) {
+    pub fn refuse_all(inputs: &mut VecDeque<Input>, out: &mut Vec<(Asker, Effect)>) {
         inputs.drain(..).for_each(|input| refuse(&input, out));
     }
 
