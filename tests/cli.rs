@@ -1,7 +1,7 @@
 //! The command as it is used: the demo and the lines that it prints, the daemon, exit codes, signals.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -31,7 +31,7 @@ impl Daemon {
             .env("XDG_RUNTIME_DIR", home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(fs::File::create(home.path().join("errors")).expect("the directory is ours"))
             .spawn()
             .expect("the program was built");
         let stdout = child.stdout.take().expect("it is piped");
@@ -62,10 +62,9 @@ impl Daemon {
         }
     }
 
-    fn errors(&mut self) -> String {
-        let mut text = String::new();
-        let _ = self.child.stderr.take().expect("asked once").read_to_string(&mut text);
-        text
+    /// All that it has written to standard error.
+    fn errors(&self) -> String {
+        fs::read_to_string(self.home.path().join("errors")).unwrap_or_default()
     }
 
     /// Another command of the same user.
@@ -243,7 +242,7 @@ fn the_daemon_serves_a_checked_file_and_refuses_a_bad_one_before_it_binds() {
         assert_eq!(refused.status.code(), Some(2), "{command}");
         let said = stderr(&refused);
         assert!(
-            said.contains("trunkline.toml:17: rotue: unknown key") && said.contains("did you mean route?"),
+            said.contains("trunkline.toml:18: rotue: unknown key") && said.contains("did you mean route?"),
             "{said}"
         );
     }
@@ -272,4 +271,43 @@ fn a_client_without_the_right_password_is_told_so() {
     assert!(stderr(&refused).contains("the bind was refused with ESME_R"), "{}", stderr(&refused));
     let without_ca = run(&["client", "--connect", connect, "--user", "demo", "--password-file", wrong]);
     assert!(stderr(&without_ca).contains("certificate"), "{}", stderr(&without_ca));
+}
+
+#[test]
+fn the_log_at_its_finest_holds_no_number_no_text_and_no_password() {
+    let (demo, told) = Daemon::demo(&["--log", "trace", "--smpp-plain", "127.0.0.1:0"]);
+    let text = "Rendezvous-behind-the-mill";
+    let (connect, ca) =
+        (told["smpp_tls"].as_str().expect("an address"), told["ca_file"].as_str().expect("a path"));
+    let password_file = format!("{}/demo.password", told["data_dir"].as_str().expect("a path"));
+    let client = run(&[
+        "client",
+        "--connect",
+        connect,
+        "--ca",
+        ca,
+        "--user",
+        "demo",
+        "--password-file",
+        &password_file,
+        "--from",
+        "33930000000",
+        "--to",
+        "33612345678",
+        "--text",
+        text,
+    ]);
+    assert!(stdout(&client).contains("DELIVERED"), "{}", stdout(&client));
+    stdout(&demo.run(&["send", "--to", "33612345678", "--text", text]));
+    let refused = demo.run(&["send", "--to", "nobody", "--text", text]);
+    assert!(!refused.status.success(), "a name is no recipient");
+    let log = demo.errors();
+    assert!(log.contains("TRACE") && log.contains("bound"), "it was the finest: {} octets", log.len());
+    let password = told["password"].as_str().expect("a text");
+    let hex: String = text.bytes().map(|octet| format!("{octet:02x}")).collect();
+    let list = format!("{:?}", &text.as_bytes()[..8]).trim_matches(['[', ']']).to_owned();
+    for secret in [text, "33612345678", "33930000000", password, &hex, &list] {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is in the log");
+    }
 }

@@ -31,7 +31,7 @@ use crate::store::file::{Disk, RealDisk};
 use crate::store::lock::{DataLock, LockError};
 use crate::telemetry;
 
-pub use self::signals::stopped;
+pub use self::signals::{Signals, signals};
 
 /// Why the process did not start.
 #[derive(Debug)]

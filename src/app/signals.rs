@@ -2,33 +2,67 @@
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// The exit code after a second signal: what was under way is cut, as by a kill.
 const IMPATIENT: i32 = 130;
 
-/// Resolves at the first SIGTERM or SIGINT. From then on a second one ends the process at once: everything that was
-/// acknowledged is in the journal.
+/// Whether the process was asked to stop.
+#[derive(Debug)]
+pub struct Signals {
+    stop: CancellationToken,
+}
+
+/// Listens for signals from now on, so before anything is started: SIGTERM and SIGINT ask to stop, once for "in order"
+/// and twice for "at once" (everything that was acknowledged is in the journal). SIGHUP only gets a line in the log.
+///
+/// To be called inside a runtime.
 ///
 /// # Errors
 /// When signals cannot be listened for.
-pub async fn stopped() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut next = async move || loop {
-        tokio::select! {
-            _ = terminate.recv() => return "SIGTERM",
-            _ = interrupt.recv() => return "SIGINT",
-            _ = hangup.recv() => tracing::warn!("SIGHUP: the configuration is read at the start only"),
-        }
+pub fn signals() -> io::Result<Signals> {
+    let sources = Sources {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        hangup: signal(SignalKind::hangup())?,
     };
-    let first = next().await;
+    let stop = CancellationToken::new();
+    tokio::spawn(listen(sources, stop.clone()));
+    Ok(Signals { stop })
+}
+
+impl Signals {
+    /// Resolves when the process was asked to stop, even if that was before the call.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+}
+
+struct Sources {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Sources {
+    /// The next wish to stop.
+    async fn next(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => tracing::warn!("SIGHUP: the configuration is read at the start only"),
+            }
+        }
+    }
+}
+
+async fn listen(mut sources: Sources, stop: CancellationToken) {
+    let first = sources.next().await;
     tracing::info!(signal = first, "asked to stop");
-    tokio::spawn(async move {
-        let second = next().await;
-        tracing::warn!(signal = second, "asked again: ending at once");
-        std::process::exit(IMPATIENT);
-    });
-    Ok(())
+    stop.cancel();
+    let second = sources.next().await;
+    tracing::warn!(signal = second, "asked again: ending at once");
+    std::process::exit(IMPATIENT);
 }

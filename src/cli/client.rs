@@ -31,6 +31,9 @@ const PDU_OCTETS_MAX: usize = 128 << 10;
 /// Octets of short_message; longer texts go as message_payload.
 const SHORT_OCTETS_MAX: usize = 254;
 
+/// Silence after which nothing more is expected, once the receipt and a message have come.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// How long connecting, and each single read, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -101,6 +104,8 @@ fn talk(args: &Client) -> Result<(), Broken> {
     }
     let until = clock.instant() + Duration::from_secs(args.wait.into());
     while !talk.is_over() && talk.next(&mut link, &clock, until)?.is_some() {}
+    // The mobile may have written before; what it answers to this message comes at about the same time.
+    while talk.is_over() && talk.next(&mut link, &clock, until.min(clock.instant() + QUIET))?.is_some() {}
 
     link.request(CommandId::UNBIND, &())?;
     say(format_args!("→ unbind"));
@@ -178,8 +183,7 @@ impl Talk {
             say(format_args!("← deliver_sm: receipt of {}: {state}", id.escape_ascii()));
             return;
         }
-        // What the mobile wrote before is not the answer to our message.
-        self.has_mo = self.is_receipted;
+        self.has_mo = true;
         let from = deliver.source.as_bytes().escape_ascii();
         say(format_args!("← deliver_sm: message from {from}: {}", text_of(deliver)));
     }

@@ -49,8 +49,9 @@ pub(super) fn serve(path: &Path) -> ExitCode {
         tracing::warn!(place = %warning.place, key = warning.key, remedy = warning.remedy, "{}", warning.what);
     }
     in_runtime(settings.process.threads, async {
+        let signals = app::signals().map_err(no_signals)?;
         let running = app::start(settings, Clock::system()).await.map_err(|error| whole(&error))?;
-        app::stopped().await.map_err(|error| format!("signals cannot be listened for: {error}"))?;
+        signals.stopped().await;
         running.stop().await;
         Ok(())
     })
@@ -77,9 +78,8 @@ pub(super) fn demo(args: Demo) -> ExitCode {
     };
     let json = args.json;
     in_runtime(threads, async move {
+        let signals = app::signals().map_err(no_signals)?;
         let demo = demo::start(options, Clock::system()).await.map_err(|error| whole(&error))?;
-        // A signal from now on stops in order, also before everything is printed.
-        let stopped = tokio::spawn(app::stopped());
         let text = if json {
             format!("{}\n", demo.told.to_json())
         } else {
@@ -89,11 +89,14 @@ pub(super) fn demo(args: Demo) -> ExitCode {
         };
         let mut out = std::io::stdout();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        let stopped = stopped.await.map_err(|error| error.to_string())?;
-        stopped.map_err(|error| format!("signals cannot be listened for: {error}"))?;
+        signals.stopped().await;
         demo.stop().await;
         Ok(())
     })
+}
+
+fn no_signals(error: std::io::Error) -> String {
+    format!("signals cannot be listened for: {error}")
 }
 
 /// Runs `work` to its end on `threads` threads.
