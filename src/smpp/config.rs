@@ -60,7 +60,7 @@ impl Default for Config {
             window: 1_000,
             bind_failure_delay: Duration::from_secs(1),
             connections_max: 10_000,
-            unbound_per_address_max: 100,
+            unbound_per_address_max: 1_000,
             write_stall: Duration::from_secs(30),
             drain: Duration::from_secs(5),
             external_reference: Some(EXTERNAL_REFERENCE),
