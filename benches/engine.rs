@@ -12,9 +12,7 @@ use std::time::Instant;
 use trunkline::engine::{Config, Core};
 use trunkline::gateway::Now;
 use trunkline::gateway::id::LinkId;
-use trunkline::gateway::port::{
-    Answer, Arrival, Arrived, Asker, DeliveryAnswer, Effect, Input, Outcome,
-};
+use trunkline::gateway::port::{Answer, Arrival, Arrived, Asker, DeliveryAnswer, Effect, Input, Outcome};
 use trunkline::gateway::record::Report;
 use trunkline::pdu::{CommandStatus, MessageState};
 use trunkline::store::file::RealDisk;
@@ -30,7 +28,8 @@ fn main() {
     let mut settings = world::settings();
     settings.services[0].deliver_window = BATCH * 4;
     let mut now = Now { utc_ms: world::START_MS, mono_us: 0 };
-    let mut core = Core::open(Arc::new(RealDisk), config, Arc::new(settings), Arc::default(), [1; 5], now).expect("opens");
+    let mut core = Core::open(Arc::new(RealDisk), config, Arc::new(settings), Arc::default(), [1; 5], now)
+        .expect("opens");
     let (up, down) = (LinkId(1), LinkId(2));
     let mut inputs = VecDeque::from([
         Input::UpstreamBound { link: up, upstream: world::UPSTREAM, window: BATCH * 4 },
@@ -89,10 +88,9 @@ fn main() {
             inputs.push_back(Input::DeliveryAnswers { link: down, answers: delivered });
         }
         let elapsed = start.elapsed();
-        now = Now {
-            utc_ms: world::START_MS + elapsed.as_millis() as u64,
-            mono_us: elapsed.as_micros() as u64,
-        };
+        let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        let us = |d: std::time::Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
+        now = Now { utc_ms: world::START_MS + ms(elapsed), mono_us: us(elapsed) };
         if elapsed.as_millis() >= next_checkpoint {
             let begun = cpu_us();
             core.checkpoint_now().expect("the disk works");

@@ -12,7 +12,7 @@ fn ready() -> World {
     let mut w = World::new(settings());
     w.bind_upstream(10);
     w.bind_esme();
-    w.step().unwrap();
+    w.step().expect("the disk works");
     w
 }
 

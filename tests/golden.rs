@@ -26,7 +26,8 @@ fn samples() -> Vec<Record> {
         payload: [0, 0x4f, 0, 0x4b][..].into(),
         tlvs: Box::default(),
     };
-    let part = ArrivedPart { upstream, reference: 0x1234, wide: true, total: 3, number: 2, at_ms, mo: mo.clone() };
+    let part =
+        ArrivedPart { upstream, reference: 0x1234, wide: true, total: 3, number: 2, at_ms, mo: mo.clone() };
     let report = Report {
         upstream_id: b"6AAD5"[..].into(),
         other_id: b"0000436949"[..].into(),

@@ -29,6 +29,12 @@ fn script(w: &mut World) -> Result<(), ()> {
     Ok(())
 }
 
+/// One of the modes, in turn.
+fn mode_of(n: u64) -> Cut {
+    let modes = Cut::ALL.len() as u64;
+    Cut::ALL[usize::try_from(n % modes).expect("small")]
+}
+
 fn fresh() -> World {
     World::new(settings())
 }
@@ -65,7 +71,7 @@ fn every_acknowledgement_survives_a_second_cut_during_recovery() {
     let start = fresh().disk.operations();
     let mut cuts = 0;
     for at in (start..boundaries()).step_by(3) {
-        let mode = Cut::ALL[at as usize % Cut::ALL.len()];
+        let mode = mode_of(at);
         for again in 0..12 {
             let why = format!("cut {mode:?} at operation {at}, again {again} operations into recovery");
             let mut w = fresh();
@@ -77,7 +83,7 @@ fn every_acknowledgement_survives_a_second_cut_during_recovery() {
             if recovered {
                 let _ = w.step();
             }
-            let mode = Cut::ALL[(at + again) as usize % Cut::ALL.len()];
+            let mode = mode_of(at + again);
             let disk = w.disk.cut(at ^ again, mode);
             w.restart_on(disk).unwrap_or_else(|e| panic!("{why}: {e:?}"));
             w.settle().unwrap_or_else(|()| panic!("{why}: failed after recovery"));

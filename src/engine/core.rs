@@ -325,12 +325,7 @@ impl Core {
         result
     }
 
-    fn decide(
-        &mut self,
-        inputs: &mut VecDeque<Input>,
-        now: Now,
-        claims: &mut Claims,
-    ) -> Result<u64, Lost> {
+    fn decide(&mut self, inputs: &mut VecDeque<Input>, now: Now, claims: &mut Claims) -> Result<u64, Lost> {
         let Some(gateway) = &mut self.gateway else {
             return Err(Lost("the state was not reopened".into()));
         };

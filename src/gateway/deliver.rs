@@ -1,6 +1,6 @@
 //! What is owed to services leaves through their bound receivers, in order, through windows (SEMANTICS 9 and 12).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::accept::unit_kind;
 use super::backoff::Backoff;
@@ -39,7 +39,7 @@ struct Link {
     timeouts: u32,
     /// It was told to unbind and gets nothing more.
     leaving: bool,
-    sent: Vec<u64>,
+    sent: VecDeque<u64>,
 }
 
 impl Inbox {
@@ -66,7 +66,7 @@ impl Inbox {
             in_flight: 0,
             timeouts: 0,
             leaving: false,
-            sent: Vec::new(),
+            sent: VecDeque::new(),
         });
     }
 
@@ -145,7 +145,7 @@ impl Gateway {
             inbox.busy.entry(owed.about()).or_default();
             if let Some(link) = inbox.link(link) {
                 link.in_flight += 1;
-                link.sent.push(no);
+                link.sent.push_back(no);
             }
             let profile = self.service(service).map_or(Profile::Standard, |s| s.profile);
             turn.effects.push((Asker::Link(link), Effect::Deliver(Box::new(Deliver { no, profile, fact }))));
@@ -199,12 +199,13 @@ impl Gateway {
             return Ok(());
         }
         let inbox = self.inbox(service);
-        if awaited {
-            if let Some(link) = inbox.link(link) {
-                link.in_flight = link.in_flight.saturating_sub(1);
-                link.sent.retain(|&n| n != no);
-                link.timeouts = if answer.status.is_some() { 0 } else { link.timeouts + 1 };
+        if awaited && let Some(link) = inbox.link(link) {
+            link.in_flight = link.in_flight.saturating_sub(1);
+            // Nearly always the first: ESMEs answer in order.
+            if let Some(at) = link.sent.iter().position(|&n| n == no) {
+                link.sent.remove(at);
             }
+            link.timeouts = if answer.status.is_some() { 0 } else { link.timeouts + 1 };
         }
         inbox.release(owed.about());
         let at_ms = turn.now.utc_ms;

@@ -1,10 +1,12 @@
 //! A message to a mobile (MT), its segments' way through an upstream, and what happened to it.
 
+use std::fmt;
+
 use super::id::{LinkId, MessageId, ServiceNo, UpstreamNo};
 use crate::pdu::{Address, CommandStatus, DataCoding, EsmClass, MessageState, RegisteredDelivery};
 
 /// What an application asked to be sent: the part of a submit_sm that outlives its PDU.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Content {
     /// source_addr (SMPP 3.4 §4.4.1).
     pub source: Address,
@@ -26,6 +28,19 @@ pub struct Content {
     pub tlvs: Box<[u8]>,
     /// The client's reference (TLV external_reference), returned in receipts. Empty: none.
     pub reference: Box<[u8]>,
+}
+
+impl fmt::Debug for Content {
+    /// Without the text: only how long it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content")
+            .field("source", &self.source)
+            .field("destination", &self.destination)
+            .field("esm_class", &self.esm_class)
+            .field("data_coding", &self.data_coding)
+            .field("payload_octets", &self.payload.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A message from acceptance to its end.

@@ -134,9 +134,11 @@ impl Outbound {
         }
     }
 
-    /// A session is bound.
+    /// A session is bound, or has another window.
     pub(super) fn bound(&mut self, id: LinkId, window: u32) {
-        if window > 0 {
+        if let Some(link) = self.link(id) {
+            link.window = window;
+        } else if window > 0 {
             self.links.push(Link { id, window, in_flight: 0, paused_until_us: 0, pauses: 0 });
             self.down_since_ms = None;
             self.spread();

@@ -1,5 +1,7 @@
 //! What the world tells the gateway, and what the gateway wants done: values only.
 
+use std::fmt;
+
 use super::id::{LinkId, MessageId, ServiceNo, UpstreamNo};
 use super::message::{Content, Message};
 use super::record::{Incoming, MoContent, Report};
@@ -18,7 +20,7 @@ pub enum Input {
         /// At least one.
         submissions: Vec<Submission>,
     },
-    /// A session with an upstream is bound.
+    /// A session with an upstream is bound, or its window has changed (0: it drains, nothing more is to be sent on it).
     UpstreamBound {
         /// The session.
         link: LinkId,
@@ -327,7 +329,7 @@ pub enum Fact {
 }
 
 /// What a receipt to an ESME says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReceiptFact {
     /// Our id of the message.
     pub id: MessageId,
@@ -353,6 +355,19 @@ pub struct ReceiptFact {
     pub intermediate: bool,
     /// The client's reference; empty: none.
     pub reference: Box<[u8]>,
+}
+
+impl fmt::Debug for ReceiptFact {
+    /// Without the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiptFact")
+            .field("id", &self.id)
+            .field("sender", &self.sender)
+            .field("recipient", &self.recipient)
+            .field("state", &self.state)
+            .field("part", &self.part)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a reader of one message's status is shown.

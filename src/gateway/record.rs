@@ -1,5 +1,7 @@
 //! The facts that the gateway decides. Each is on disk before anybody hears of it, and state changes only by them.
 
+use std::fmt;
+
 use super::cold::QueueKey;
 use super::id::{MessageId, ServiceNo, UpstreamNo};
 use super::message::{Asked, Content, Doubt, End, Reason};
@@ -294,7 +296,7 @@ pub struct ArrivedPart {
 }
 
 /// What came from a mobile.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct MoContent {
     /// The mobile.
     pub source: Address,
@@ -310,6 +312,19 @@ pub struct MoContent {
     pub payload: Box<[u8]>,
     /// Other TLVs as received.
     pub tlvs: Box<[u8]>,
+}
+
+impl fmt::Debug for MoContent {
+    /// Without the text: only how long it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MoContent")
+            .field("source", &self.source)
+            .field("destination", &self.destination)
+            .field("esm_class", &self.esm_class)
+            .field("data_coding", &self.data_coding)
+            .field("payload_octets", &self.payload.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// An MO as owed to a service.

@@ -198,7 +198,7 @@ impl Default for Rules {
             unmatched_max: 100_000,
             unmatched_life_ms: 30 * 24 * HOUR,
             live_max: 100_000,
-            timezone: TimeZone::UTC,
+            timezone: TimeZone::get("Europe/Paris").unwrap_or(TimeZone::UTC),
             country: "33".into(),
         }
     }

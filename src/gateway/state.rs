@@ -246,7 +246,9 @@ impl State {
     pub fn dead(&self, service: ServiceNo, limit: usize) -> Result<Vec<Delivery>, Lost> {
         let mut dead: BTreeMap<u64, Delivery> =
             self.cold.dead(service, limit)?.into_iter().map(|d| (d.no, d)).collect();
-        self.gone_dead.iter().for_each(|(_, no)| drop(dead.remove(no)));
+        for (_, no) in &self.gone_dead {
+            dead.remove(no);
+        }
         dead.extend(self.dead.values().filter(|d| d.service == service).map(|d| (d.no, d.clone())));
         Ok(dead.into_values().take(limit).collect())
     }

@@ -130,7 +130,8 @@ impl Side for Outbound {
 
     fn handle_effect(&mut self, effect: Effect, desk: &mut Desk<'_, Ticket>) {
         match effect {
-            Effect::Dispatch(dispatch) if !self.is_stopping => {
+            // While stopping too: the engine was told, and what it had decided before is sent.
+            Effect::Dispatch(dispatch) => {
                 let body = Outgoing::new(&dispatch);
                 let written =
                     desk.session.request(dispatch.ticket, CommandId::SUBMIT_SM, &body, desk.now, desk.out);
@@ -138,8 +139,6 @@ impl Side for Outbound {
                     debug!(message = %dispatch.ticket.id, %error, "not sent: the bind ends");
                 }
             }
-            // The link's end brings it back.
-            Effect::Dispatch(_) => {}
             Effect::Acknowledge { reply, stored: true } => {
                 let (sequence, body) = (SequenceNumber(reply), DeliverSmResp::default());
                 desk.session.answer(
@@ -195,6 +194,9 @@ impl Side for Outbound {
 
     fn begin_stop(&mut self) {
         self.is_stopping = true;
+        if let Some(link) = self.link {
+            self.first = Some(Input::UpstreamBound { link, upstream: self.upstream, window: 0 });
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub const UPSTREAM: UpstreamNo = UpstreamNo(0);
 pub const START_MS: u64 = 1_780_000_000_000;
 
 pub fn address(digits: &str) -> Address {
-    Address::new(Ton(1), Npi(1), digits.as_bytes()).unwrap()
+    Address::new(Ton(1), Npi(1), digits.as_bytes()).expect("an address")
 }
 
 pub fn service(id: &str) -> Service {
@@ -196,7 +196,7 @@ impl World {
     }
 
     pub fn start(&mut self) -> Result<(), StartError> {
-        let run = [self.next_link as u8; 5];
+        let run = [self.next_link.to_le_bytes()[0]; 5];
         let disk = Arc::new(self.disk.clone());
         self.core =
             Some(Core::open(disk, config(), Arc::clone(&self.settings), Arc::default(), run, self.now)?);
