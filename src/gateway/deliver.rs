@@ -29,6 +29,8 @@ pub(super) struct Inbox {
     turn: usize,
     /// Deliveries under way by message: further ones of the same message wait for them.
     busy: HashMap<MessageId, Vec<u64>, ahash::RandomState>,
+    /// Deliveries that the only sessions there are have left unanswered: they wait for another one.
+    shunned: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -59,7 +61,20 @@ impl Inbox {
         self.queue.spill(upto);
     }
 
+    /// A session is bound, or gone: deliveries that wait for another one than those there were may go.
+    fn changed(&mut self) {
+        for no in std::mem::take(&mut self.shunned) {
+            self.put_back(no);
+        }
+    }
+
+    /// A session with room other than `shunned`, which is the one that is next.
+    fn other(&mut self, shunned: LinkId) -> Option<LinkId> {
+        self.links.iter().find(|l| l.id != shunned && !l.leaving && l.in_flight < l.window).map(|l| l.id)
+    }
+
     pub(super) fn bound(&mut self, id: LinkId, window: u32) {
+        self.changed();
         self.links.push(Link {
             id,
             window: window.max(1),
@@ -103,7 +118,7 @@ impl Gateway {
             if inbox.queue.is_empty() {
                 return Ok(());
             }
-            let Some(link) = inbox.free().map(|l| l.id) else { return Ok(()) };
+            let Some(mut link) = inbox.free().map(|l| l.id) else { return Ok(()) };
             let no = match inbox.queue.front() {
                 Front::Entry(no, ()) => no,
                 Front::Empty => return Ok(()),
@@ -119,11 +134,21 @@ impl Gateway {
             if d.link.is_some() {
                 continue;
             }
+            let avoid = d.avoid;
             let (owed, not_before, again) =
                 (d.owed, d.not_before_ms, d.doubt.or(d.under_way.then_some(Doubt::Restart)));
             if not_before > turn.now.utc_ms {
                 self.delayed_deliveries.insert((not_before, service, no));
                 continue;
+            }
+            if avoid == Some(link) {
+                match self.inbox(service).other(link) {
+                    Some(other) => link = other,
+                    None => {
+                        self.inbox(service).shunned.push(no);
+                        continue;
+                    }
+                }
             }
             if let Some(waiting) = self.inbox(service).busy.get_mut(&owed.about())
                 && !matches!(owed, Owed::Mo { .. })
@@ -223,7 +248,7 @@ impl Gateway {
             Some(_) => self.put_off_delivery(service, no, tries, true, turn),
             None => {
                 if let Some(d) = self.state.delivery(service, no)? {
-                    d.doubt = Some(Doubt::TimedOut);
+                    (d.doubt, d.avoid) = (Some(Doubt::TimedOut), Some(link));
                 }
                 // Not again on that session: it is another's, or waits for the next bind.
                 let inbox = self.inbox(service);
@@ -269,6 +294,7 @@ impl Gateway {
         let inbox = self.inbox(service);
         let Some(at) = inbox.links.iter().position(|l| l.id == id) else { return Ok(()) };
         let link = inbox.links.swap_remove(at);
+        inbox.changed();
         for no in link.sent {
             let Some(d) = self.state.delivery(service, no)? else { continue };
             if d.link != Some(id) {

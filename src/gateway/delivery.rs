@@ -27,6 +27,8 @@ pub struct Delivery {
     pub doubt: Option<Doubt>,
     /// The session that it was written to in this run; not stored.
     pub link: Option<LinkId>,
+    /// The session that left it unanswered: it does not get it again (SEMANTICS 12); not stored.
+    pub avoid: Option<LinkId>,
     /// The tables hold a row of it.
     pub row: bool,
     /// It has changed since the last checkpoint; not stored.

@@ -610,6 +610,7 @@ impl State {
             under_way: false,
             doubt: None,
             link: None,
+            avoid: None,
             row: false,
             dirty: true,
         };

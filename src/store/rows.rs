@@ -537,6 +537,7 @@ fn read_delivery(b: &mut Take<'_>) -> Result<Delivery, Garbled> {
         under_way,
         doubt: None,
         link: None,
+        avoid: None,
         row: true,
         dirty: false,
     })

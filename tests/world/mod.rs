@@ -240,18 +240,26 @@ impl World {
         reply
     }
 
-    /// One batch. `Err`: it failed, and the core was dropped.
+    /// Batches until all inputs are used up. `Err`: one failed, and the core was dropped.
     pub fn step(&mut self) -> Result<(), ()> {
-        let Some(core) = &mut self.core else { return Err(()) };
-        let mut inputs = std::mem::take(&mut self.inputs);
-        let mut effects = std::mem::take(&mut self.effects);
-        let result = core.step(&mut inputs, self.now, &mut effects);
-        self.inputs = inputs;
-        for (_, effect) in effects.drain(..) {
-            self.note(effect);
+        loop {
+            let Some(core) = &mut self.core else { return Err(()) };
+            let mut inputs = std::mem::take(&mut self.inputs);
+            let mut effects = std::mem::take(&mut self.effects);
+            let result = core.step(&mut inputs, self.now, &mut effects);
+            self.inputs = inputs;
+            for (_, effect) in effects.drain(..) {
+                self.note(effect);
+            }
+            self.effects = effects;
+            if result.is_err() {
+                self.core = None;
+                return Err(());
+            }
+            if self.inputs.is_empty() {
+                return Ok(());
+            }
         }
-        self.effects = effects;
-        result.map(drop).map_err(|_| self.core = None)
     }
 
     fn note(&mut self, effect: Effect) {
