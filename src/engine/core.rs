@@ -444,6 +444,11 @@ impl Core {
         self.disk.free_octets(&self.config.data_dir)
     }
 
+    /// The last batch on disk.
+    pub fn position(&self) -> Position {
+        self.journal.as_ref().map_or(Position::START, Journal::position)
+    }
+
     /// Octets of journal on disk.
     pub fn journal_octets(&self) -> u64 {
         self.journal.as_ref().map_or(0, Journal::octets)

@@ -36,10 +36,10 @@ pub struct Figures {
     pub live: u64,
     /// Octets of journal on disk.
     pub journal_octets: u64,
-    /// Batches synced, and how long that took in all (microseconds).
+    /// Batches synced since the start of the run.
     pub batches: u64,
-    /// Microseconds spent appending and syncing.
-    pub sync_us: u64,
+    /// Microseconds spent deciding, writing and syncing since the start of the run.
+    pub busy_us: u64,
     /// Checkpoints made.
     pub checkpoints: u64,
     /// Whether messages are taken, and if not why.
@@ -138,7 +138,11 @@ impl Figures {
             },
             live: state.live_len() as u64,
             journal_octets: core.journal_octets(),
-            health: Health { ready: why.is_none(), why },
+            health: {
+                let low = gateway.is_disk_low().then(|| "the disk is below its reserve".to_owned());
+                let why = why.or(low);
+                Health { ready: why.is_none(), why }
+            },
             ..Self::default()
         }
     }

@@ -71,7 +71,7 @@ pub(super) fn run(core: Core, shared: &Arc<Shared>, clock: &Arc<Clock>, origin: 
         mend_at: clock.instant(),
         retired: None,
         batches: 0,
-        sync: Duration::ZERO,
+        busy: Duration::ZERO,
         checkpoints: 0,
     };
     engine.run();
@@ -118,7 +118,8 @@ struct Loop<'a> {
     mend_at: Instant,
     retired: Option<Day>,
     batches: u64,
-    sync: Duration,
+    /// Time spent in batches.
+    busy: Duration,
     checkpoints: u64,
 }
 
@@ -147,7 +148,7 @@ impl Loop<'_> {
             self.look_at_disk(&mut inputs);
             inputs.iter().for_each(|input| note_bound(&mut self.bound, input));
             let now = now(self.clock, self.origin);
-            let begun = self.clock.instant();
+            let (begun, written) = (self.clock.instant(), self.core.position());
             match self.core.step(&mut inputs, now, &mut self.effects) {
                 Ok(at_us) => wake = Duration::from_micros(at_us.saturating_sub(now.mono_us)).min(FIGURES),
                 Err(failure) => {
@@ -156,8 +157,8 @@ impl Loop<'_> {
                     self.cut_upstreams();
                 }
             }
-            self.sync += self.clock.instant() - begun;
-            self.batches += 1;
+            self.busy += self.clock.instant() - begun;
+            self.batches += u64::from(self.core.position() != written);
             self.shared.release(&mut self.effects, &mut self.staged);
             self.begin_checkpoint(false);
             self.publish();
@@ -288,7 +289,7 @@ impl Loop<'_> {
             figures = Figures { health: figures.health, ..Figures::clone(&before) };
         }
         figures.batches = self.batches;
-        figures.sync_us = u64::try_from(self.sync.as_micros()).unwrap_or(u64::MAX);
+        figures.busy_us = u64::try_from(self.busy.as_micros()).unwrap_or(u64::MAX);
         figures.checkpoints = self.checkpoints;
         *self.shared.figures.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(figures);
     }

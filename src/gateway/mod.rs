@@ -343,6 +343,11 @@ impl Gateway {
         self.state.shipped(shipped, live_max);
     }
 
+    /// New messages are refused, since the disk is below its reserve (SEMANTICS 17).
+    pub fn is_disk_low(&self) -> bool {
+        self.disk_low
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> &Arc<Settings> {
         &self.settings

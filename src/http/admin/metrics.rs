@@ -112,7 +112,7 @@ fn record(figures: &Figures) {
         ("trunkline_incoming_unrouted_total", figures.unrouted),
         ("trunkline_answers_late_total", counts.answers_late),
         ("trunkline_batches_total", figures.batches),
-        ("trunkline_sync_microseconds_total", figures.sync_us),
+        ("trunkline_engine_busy_microseconds_total", figures.busy_us),
         ("trunkline_checkpoints_total", figures.checkpoints),
     ] {
         counter!(name).absolute(value);
