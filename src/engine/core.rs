@@ -50,7 +50,7 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             segment_octets_max: 64 << 20,
             cache_octets: 64 << 20,
-            checkpoint_ms: 2_000,
+            checkpoint_ms: 5_000,
             checkpoint_octets: 64 << 20,
             disk_reserve_octets: 512 << 20,
             queue_max: 4_096,
@@ -149,6 +149,8 @@ pub struct Core {
     effects: Vec<(Asker, Effect)>,
     /// Octets of journal since the last checkpoint.
     since_checkpoint: u64,
+    /// The next checkpoint, as far as its rows are final.
+    next: (RowWriter, Shipped),
 }
 
 /// The records of a batch, as they are written.
@@ -236,6 +238,7 @@ impl Core {
             batch: Batch::default(),
             effects: Vec::new(),
             since_checkpoint: 0,
+            next: Default::default(),
         };
         core.recover(run, now)?;
         Ok(core)
@@ -245,6 +248,7 @@ impl Core {
     fn recover(&mut self, run: [u8; 5], now: Now) -> Result<(), StartError> {
         self.gateway = None;
         self.journal = None;
+        self.next = Default::default();
         let cold = self.reader();
         let settings = Arc::clone(&self.settings);
         let mut gateway =
@@ -313,7 +317,12 @@ impl Core {
         let result =
             result.map_err(Failure::Lost).and_then(|wake| self.write().map(|()| wake).map_err(Failure::Io));
         match result {
-            Ok(_) => out.append(&mut self.effects),
+            Ok(_) => {
+                out.append(&mut self.effects);
+                if let Some(gateway) = &mut self.gateway {
+                    gateway.state_mut().drain_finished(&mut self.next.0, &mut self.next.1);
+                }
+            }
             Err(_) => {
                 self.effects.clear();
                 self.gateway = None;
@@ -386,9 +395,9 @@ impl Core {
             return None;
         }
         self.since_checkpoint = 0;
-        let mut writer = RowWriter::default();
+        let (mut writer, mut shipped) = std::mem::take(&mut self.next);
         writer.set.position = position;
-        let shipped = state.drain(&mut writer);
+        state.drain(&mut writer, &mut shipped);
         Some(Checkpoint { set: writer.set, shipped })
     }
 

@@ -305,6 +305,7 @@ impl Gateway {
             self.look_around(turn)?;
         }
         self.release_delayed(turn)?;
+        self.state.let_go(LET_GO);
         if let Some(&(due, _)) = self.delayed.first() {
             wake = wake.min(turn.now.mono_us + due.saturating_sub(turn.now.utc_ms).max(1) * 1000);
         }
@@ -408,6 +409,9 @@ pub struct UpstreamFigures {
 
 /// How many times `live_max` messages may be in memory between checkpoints before new ones are refused.
 const CROWDED: usize = 4;
+
+/// Finished messages that leave the memory with each batch.
+const LET_GO: usize = 512;
 
 /// How often deadlines and routes are looked at.
 const LOOK_MS: u64 = 250;

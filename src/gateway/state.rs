@@ -113,6 +113,10 @@ pub struct State {
     sets: HashMap<SetKey, Set>,
     set_keys: BTreeMap<u64, SetKey>,
     dirty: Vec<MessageId>,
+    /// Messages that have finished and whose rows were not handed out since.
+    finished: Vec<MessageId>,
+    /// Finished messages whose rows are on disk: they leave the memory a few at a time.
+    leaving: VecDeque<MessageId>,
     dirty_deliveries: Vec<u64>,
     dirty_incoming: Vec<MessageId>,
     dirty_sets: HashSet<u64>,
@@ -149,6 +153,8 @@ impl State {
             sets: HashMap::new(),
             set_keys: BTreeMap::new(),
             dirty: Vec::new(),
+            finished: Vec::new(),
+            leaving: VecDeque::new(),
             dirty_deliveries: Vec::new(),
             dirty_incoming: Vec::new(),
             dirty_sets: HashSet::new(),
@@ -533,6 +539,9 @@ impl State {
         }
         m.pending += u32::try_from(owed.len()).unwrap_or(u32::MAX);
         restage(&mut self.counters, &mut m, Stage::Ended(end));
+        if m.is_finished() {
+            self.finished.push(id);
+        }
         let service = m.service;
         drop(m);
         for part in owed {
@@ -588,6 +597,9 @@ impl State {
             }
         }
         m.pending += u32::try_from(owed.len()).unwrap_or(u32::MAX);
+        if m.is_finished() {
+            self.finished.push(id);
+        }
         let service = m.service;
         drop(m);
         for owed in owed {
@@ -659,6 +671,9 @@ impl State {
                         m.note(Event { at_ms, what: What::Notified, part: 0 });
                     }
                     touch(&mut m, &mut self.dirty);
+                    if m.is_finished() {
+                        self.finished.push(id);
+                    }
                 }
             }
             Owed::Mo { id, .. } => {
@@ -786,14 +801,28 @@ impl State {
         self.dirty_incoming.push(id);
     }
 
+    /// Hands the rows of messages that have finished to `sink`, for the checkpoint that [`drain`](Self::drain) completes.
+    /// Most messages come to their end between two checkpoints; this way their rows are not all written at once.
+    pub fn drain_finished(&mut self, sink: &mut dyn Sink, shipped: &mut Shipped) {
+        for id in self.finished.drain(..) {
+            if let Some(mut m) = self.live.get_mut(&id)
+                && m.rows.dirty
+                && m.is_finished()
+            {
+                m.rows.dirty = false;
+                drain_message(&mut m, sink, shipped);
+            }
+        }
+    }
+
     /// Hands all that has changed since the last checkpoint to `sink`.
-    pub fn drain(&mut self, sink: &mut dyn Sink) -> Shipped {
-        let mut shipped =
-            Shipped { place: self.counters.place, delivery: self.counters.delivery, ..Shipped::default() };
+    pub fn drain(&mut self, sink: &mut dyn Sink, shipped: &mut Shipped) {
+        (shipped.place, shipped.delivery) = (self.counters.place, self.counters.delivery);
+        self.finished.clear();
         for id in std::mem::take(&mut self.dirty) {
             let Some(mut m) = self.live.get_mut(&id) else { continue };
             m.rows.dirty = false;
-            drain_message(&mut m, sink, &mut shipped);
+            drain_message(&mut m, sink, shipped);
         }
         for no in std::mem::take(&mut self.dirty_deliveries) {
             let Some(d) = self.deliveries.get_mut(&no) else { continue };
@@ -851,17 +880,11 @@ impl State {
             sink.set_gone(no);
         }
         sink.counters(&self.counters);
-        shipped
     }
 
     /// A checkpoint is on disk: what is finished leaves the memory, and of the rest what is beyond `live_max`.
     pub fn shipped(&mut self, shipped: Shipped, live_max: usize) {
-        for id in shipped.finished {
-            let finished = self.live.remove_if(&id, |_, m| !m.rows.dirty && m.is_finished());
-            if let Some((_, m)) = finished {
-                self.forget_ids(&m);
-            }
-        }
+        self.leaving.extend(shipped.finished);
         self.evictable.extend(shipped.kept);
         self.evictable.extend(self.loaded.get_mut().drain(..));
         while self.live.len() > live_max {
@@ -891,6 +914,17 @@ impl State {
         for id in shipped.incoming {
             if self.incoming.get(&id).is_some_and(|(mo, _)| mo.left == 0) {
                 self.incoming.remove(&id);
+            }
+        }
+    }
+
+    /// Lets go of up to `n` finished messages whose rows are on disk.
+    pub fn let_go(&mut self, n: usize) {
+        for _ in 0..n {
+            let Some(id) = self.leaving.pop_front() else { return };
+            let finished = self.live.remove_if(&id, |_, m| !m.rows.dirty && m.is_finished());
+            if let Some((_, m)) = finished {
+                self.forget_ids(&m);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use redb::{Builder, Database, StorageBackend};
 
@@ -47,7 +47,7 @@ pub(super) fn create(disk: &dyn Disk, path: &Path, cache_octets: usize) -> Resul
 }
 
 fn database(file: Box<dyn File>, cache_octets: usize) -> Result<Database, StoreError> {
-    let backend = Backend { file, failed: AtomicBool::new(false) };
+    let backend = Backend { file, failed: AtomicBool::new(false), unsynced: AtomicUsize::new(0) };
     Ok(Builder::new().set_cache_size(cache_octets).create_with_backend(backend)?)
 }
 
@@ -57,7 +57,13 @@ fn database(file: Box<dyn File>, cache_octets: usize) -> Result<Database, StoreE
 struct Backend {
     file: Box<dyn File>,
     failed: AtomicBool,
+    /// Octets written since the last sync.
+    unsynced: AtomicUsize,
 }
+
+/// Octets after which what was written is synced at once. A checkpoint's one large sync would hold up the journal's small
+/// ones on the same disk for tens of milliseconds; several of this size do not.
+const SYNC_OCTETS: usize = 1 << 20;
 
 impl Backend {
     fn change(&self, deed: impl FnOnce(&dyn File) -> io::Result<()>) -> io::Result<()> {
@@ -82,11 +88,17 @@ impl StorageBackend for Backend {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.unsynced.store(0, Ordering::Relaxed);
         self.change(|file| file.sync_data())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.change(|file| file.write_at(offset, data))
+        self.change(|file| file.write_at(offset, data))?;
+        let unsynced = self.unsynced.fetch_add(data.len(), Ordering::Relaxed) + data.len();
+        if unsynced < SYNC_OCTETS {
+            return Ok(());
+        }
+        self.sync_data()
     }
 }
 
