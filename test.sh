@@ -76,7 +76,8 @@ count_tests() {
 
 tests() {
     # Shown without the thousand lines of what passed; the counts of chaos are worth seeing.
-    cargo test --locked --no-fail-fast -- --show-output >"$logs/test" 2>&1
+    # A test that hangs must not take the whole run with it; what it was is in the last lines.
+    timeout -k 30 1200 cargo test --locked --no-fail-fast -- --show-output >"$logs/test" 2>&1
     local status=$?
     if [ "$status" -eq 0 ]; then
         grep -E '^test result:|^     Running|^   Doc-tests|^kill |^chaos' "$logs/test"
@@ -112,7 +113,7 @@ interop() {
 load() { benches/load.sh load --seconds 10 --runs 1 --no-bounds; }
 
 chaos_again() {
-    cargo test --locked --test chaos -- --show-output >"$logs/chaos" 2>&1
+    timeout -k 30 600 cargo test --locked --test chaos -- --show-output >"$logs/chaos" 2>&1
     local status=$?
     grep -E '^kill |^chaos|^test result' "$logs/chaos"
     [ "$status" -eq 0 ] || tail -n 100 "$logs/chaos"
