@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::admission::Admission;
 use super::refuse::{Claims, refuse};
 use crate::gateway::cold::{Cold, Log, Lost};
 use crate::gateway::port::{Asker, Effect, Input};
@@ -151,6 +152,7 @@ pub struct Core {
     since_checkpoint: u64,
     /// The next checkpoint, as far as its rows are final.
     next: (RowWriter, Shipped),
+    admission: Admission,
 }
 
 /// The records of a batch, as they are written.
@@ -165,20 +167,6 @@ impl Log for Batch {
 
 /// Octets of records after which a batch takes no further inputs.
 const BATCH_FULL: usize = 1 << 20;
-
-/// New messages that a batch takes whatever else happens; more wait for the next one.
-const SUBMITS_AT_LEAST: usize = 64;
-
-/// How many messages an input is about.
-fn weight(input: &Input) -> usize {
-    match input {
-        Input::Submit { submissions, .. } => submissions.len(),
-        Input::Answers { answers, .. } => answers.len(),
-        Input::Arrivals { arrivals, .. } => arrivals.len(),
-        Input::DeliveryAnswers { answers, .. } => answers.len(),
-        _ => 0,
-    }
-}
 
 /// The first of the waiting submissions, at most `room` of them.
 fn take_submits(later: &mut VecDeque<Input>, room: usize) -> Option<Input> {
@@ -239,6 +227,7 @@ impl Core {
             effects: Vec::new(),
             since_checkpoint: 0,
             next: Default::default(),
+            admission: Admission::default(),
         };
         core.recover(run, now)?;
         Ok(core)
@@ -338,34 +327,37 @@ impl Core {
         let Some(gateway) = &mut self.gateway else {
             return Err(Lost("the state was not reopened".into()));
         };
-        // What is under way goes first; new messages follow at the pace at which others get on (one message makes three
-        // such inputs: an answer, a receipt, and the ESME's answer to that).
-        let mut progress = 0;
+        // What is under way goes first; new messages follow as far as there is room for them.
+        let (mut taken, mut arrived, mut progress) = (0, 0, 0);
         let mut later = VecDeque::new();
-        let mut taken = 0;
         while self.batch.0.len() < BATCH_FULL {
             let input = match inputs.pop_front() {
                 Some(input @ Input::Submit { .. }) => {
                     later.push_back(input);
                     continue;
                 }
-                Some(input) => {
-                    progress += weight(&input);
-                    input
-                }
-                None => {
-                    let room = SUBMITS_AT_LEAST.max(progress / 3).saturating_sub(taken);
-                    let Some(input) = take_submits(&mut later, room) else { break };
-                    taken += weight(&input);
-                    input
-                }
+                Some(input) => input,
+                None => match take_submits(&mut later, self.admission.room().saturating_sub(taken)) {
+                    Some(input) => input,
+                    None => break,
+                },
             };
+            match &input {
+                Input::Submit { submissions, .. } => taken += submissions.len(),
+                Input::Arrivals { arrivals, .. } => arrived += arrivals.len(),
+                Input::Answers { answers, .. } => progress += answers.len(),
+                Input::DeliveryAnswers { answers, .. } => progress += answers.len(),
+                _ => {}
+            }
             claims.note(&input);
             if let Input::Configure(settings) = &input {
                 self.settings = Arc::clone(settings);
             }
             let mut turn = Turn { log: &mut self.batch, effects: &mut self.effects, now };
             gateway.handle(input, &mut turn)?;
+        }
+        if taken + arrived + progress > 0 {
+            self.admission.batch(taken, arrived, progress, !later.is_empty());
         }
         later.append(inputs);
         *inputs = later;

@@ -4,6 +4,7 @@
 //! synced, decides, appends, syncs, and puts the effects into the mailboxes of the links. Readers do not wait for it:
 //! [`Engine::find`] looks in the live map and then in the tables.
 
+mod admission;
 mod core;
 mod figures;
 mod mailbox;
