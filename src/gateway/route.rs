@@ -71,14 +71,16 @@ impl Gateway {
         let upstream = self.choose_upstream(service, sender, destination, now)?;
         if let Some(key) = follow {
             let until = now.utc_ms + self.settings.rules.join_ms;
-            if self.followed.upstreams.insert(key, (upstream, until)).is_none() {
-                self.followed.order.push_back((until, key));
-            }
+            self.followed.upstreams.insert(key, (upstream, until));
+            self.followed.order.push_back((until, key));
             while self.followed.order.len() > FOLLOWED_MAX
                 || self.followed.order.front().is_some_and(|&(until, _)| until <= now.utc_ms)
             {
-                let Some((_, key)) = self.followed.order.pop_front() else { break };
-                self.followed.upstreams.remove(&key);
+                let Some((until, key)) = self.followed.order.pop_front() else { break };
+                // The same reference may have been used again since.
+                if self.followed.upstreams.get(&key).is_some_and(|&(_, newest)| newest == until) {
+                    self.followed.upstreams.remove(&key);
+                }
             }
         }
         Some(upstream)
