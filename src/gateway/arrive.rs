@@ -84,12 +84,15 @@ impl Gateway {
             Arrived::Receipt(report) => self.receipt_arrived(upstream, report, turn)?,
             Arrived::Mo(mo) => {
                 let window = self.upstream(upstream).map_or(0, |u| u.mo_dedupe_ms);
-                if window > 0 && self.recent_mo.is_repeated(upstream, &mo, turn.now.utc_ms, window) {
+                let now_ms = turn.now.utc_ms;
+                let repeated = window > 0 && self.recent_mo.is_repeated(upstream, &mo, now_ms, window);
+                if window > 0 {
+                    // A repetition is now on this session: if the same comes on it again, somebody said it again.
+                    self.recent_mo.remember(upstream, &mo, Some(link), now_ms);
+                }
+                if repeated {
                     self.counts.mo_repeated += 1;
                 } else {
-                    if window > 0 {
-                        self.recent_mo.remember(upstream, &mo, Some(link), turn.now.utc_ms);
-                    }
                     self.receive(upstream, mo, (1, 1), false, turn)?;
                 }
             }
