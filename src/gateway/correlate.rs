@@ -30,16 +30,21 @@ impl Form {
 
     /// What the response may have said if the receipt says `id`; `width` octets are what this SMSC's ids have.
     fn origins(self, id: &str, width: usize) -> Vec<String> {
+        let widths = |digits: usize| {
+            // Before the first answer of a run any usual width may have been meant.
+            let unknown = if width == 0 { digits..21 } else { 0..0 };
+            [digits, width, 8, 10, 16].into_iter().chain(unknown)
+        };
         let padded = |digits: String| {
             let mut all = Vec::new();
-            for w in [digits.len(), width, 8, 10, 16] {
+            for w in widths(digits.len()) {
                 let padded = format!("{digits:0>w$}");
                 all.push(padded.to_ascii_uppercase());
                 all.push(padded);
             }
             all
         };
-        match self {
+        let mut origins = match self {
             Self::DecimalForHex => id.parse::<u128>().map(|n| padded(format!("{n:x}"))).unwrap_or_default(),
             Self::HexForDecimal => {
                 u128::from_str_radix(id, 16).map(|n| padded(n.to_string())).unwrap_or_default()
@@ -47,9 +52,12 @@ impl Form {
             Self::OtherCase => vec![id.to_ascii_lowercase(), id.to_ascii_uppercase()],
             Self::Zeros => {
                 let bare = id.trim_start_matches('0');
-                [bare.len(), width, 8, 10, 16].iter().map(|w| format!("{bare:0>w$}", w = *w)).collect()
+                widths(bare.len()).map(|w| format!("{bare:0>w$}")).collect()
             }
-        }
+        };
+        origins.sort_unstable();
+        origins.dedup();
+        origins
     }
 }
 
