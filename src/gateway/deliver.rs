@@ -277,6 +277,11 @@ impl Gateway {
         turn: &mut Turn<'_>,
     ) -> Result<(), Lost> {
         let rules = &self.settings.rules;
+        let (life, at_ms) = (rules.delivery_life_ms, turn.now.utc_ms);
+        if self.state.delivery(service, no)?.is_some_and(|d| d.created_ms.saturating_add(life) <= at_ms) {
+            return self.commit(turn, Record::DeliveryDead { no, service, at_ms });
+        }
+        let rules = &self.settings.rules;
         let backoff = Backoff { first_ms: rules.delivery_delay_ms, cap_ms: rules.delivery_delay_max_ms };
         let not_before_ms = turn.now.utc_ms + backoff.delay_ms(u32::from(times), no).max(1);
         self.commit(turn, Record::DeliveryPutOff { no, service, not_before_ms, counts })?;
@@ -314,6 +319,7 @@ impl Gateway {
         let life = self.settings.rules.delivery_life_ms;
         for no in 0..self.inboxes.len() {
             let service = ServiceNo(u16::try_from(no).unwrap_or(u16::MAX));
+            self.bury_shunned(service, turn)?;
             for _ in 0..1_000 {
                 let no = match self.inbox(service).queue.front() {
                     Front::Entry(no, ()) => no,
@@ -328,14 +334,34 @@ impl Gateway {
                     }
                 };
                 let at_ms = turn.now.utc_ms;
-                match self.state.delivery(service, no)?.map(|d| d.created_ms) {
-                    Some(created) if created.saturating_add(life) > at_ms => break,
+                match self.state.delivery(service, no)?.map(|d| (d.created_ms, d.link)) {
+                    Some((created, _)) if created.saturating_add(life) > at_ms => break,
+                    // Its answer decides.
+                    Some((_, Some(_))) => {}
                     Some(_) => self.commit(turn, Record::DeliveryDead { no, service, at_ms })?,
                     None => {}
                 }
                 self.inbox(service).queue.pop();
             }
         }
+        Ok(())
+    }
+
+    /// The same for those that wait for another session.
+    fn bury_shunned(&mut self, service: ServiceNo, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        let (life, at_ms) = (self.settings.rules.delivery_life_ms, turn.now.utc_ms);
+        let mut old = 0;
+        while old < 1_000
+            && let Some(&no) = self.inbox(service).shunned.get(old)
+        {
+            match self.state.delivery(service, no)?.map(|d| d.created_ms) {
+                Some(created) if created.saturating_add(life) > at_ms => break,
+                Some(_) => self.commit(turn, Record::DeliveryDead { no, service, at_ms })?,
+                None => {}
+            }
+            old += 1;
+        }
+        self.inbox(service).shunned.drain(..old);
         Ok(())
     }
 
