@@ -100,6 +100,11 @@ impl Message {
         matches!(self.stage, Stage::Ended(_)) && self.pending == 0
     }
 
+    /// A part is on a session without an answer: its slot in that session's window is given back through it.
+    pub fn holds_slots(&self) -> bool {
+        self.parts.iter().any(|p| p.link.is_some())
+    }
+
     /// A final receipt about a part (from 0) is in the history.
     pub fn has_final_receipt(&self, part: u8) -> bool {
         self.receipts_of(part).any(MessageState::is_final)

@@ -91,6 +91,7 @@ pub struct Shipped {
     incoming: Vec<MessageId>,
     gone: Vec<(ServiceNo, u64)>,
     dead: Vec<u64>,
+    revived: Vec<(ServiceNo, u64)>,
     /// Newest place whose row is written.
     pub place: u64,
     /// Newest delivery whose row is written.
@@ -122,7 +123,7 @@ pub struct State {
     dirty_sets: HashSet<u64>,
     dirty_parked: Vec<u64>,
     gone_deliveries: HashSet<(ServiceNo, u64)>,
-    gone_dead: Vec<(ServiceNo, u64)>,
+    gone_dead: HashSet<(ServiceNo, u64)>,
     gone_parked: Vec<u64>,
     gone_sets: Vec<u64>,
     dirty_dead: Vec<u64>,
@@ -160,7 +161,7 @@ impl State {
             dirty_sets: HashSet::new(),
             dirty_parked: Vec::new(),
             gone_deliveries: HashSet::new(),
-            gone_dead: Vec::new(),
+            gone_dead: HashSet::new(),
             gone_parked: Vec::new(),
             gone_sets: Vec::new(),
             dirty_dead: Vec::new(),
@@ -252,9 +253,7 @@ impl State {
     pub fn dead(&self, service: ServiceNo, limit: usize) -> Result<Vec<Delivery>, Lost> {
         let mut dead: BTreeMap<u64, Delivery> =
             self.cold.dead(service, limit)?.into_iter().map(|d| (d.no, d)).collect();
-        for (_, no) in &self.gone_dead {
-            dead.remove(no);
-        }
+        dead.retain(|&no, _| !self.gone_dead.contains(&(service, no)));
         dead.extend(self.dead.values().filter(|d| d.service == service).map(|d| (d.no, d.clone())));
         Ok(dead.into_values().take(limit).collect())
     }
@@ -290,6 +289,13 @@ impl State {
     pub fn live_deadlines(&self, until: u64) -> Vec<(u64, MessageId)> {
         let due = |m: &Message| m.deadline_ms().filter(|&at| at <= until).map(|at| (at, m.id));
         self.live.iter().filter_map(|m| due(&m)).collect()
+    }
+
+    /// A message that has ended got the last of its answers: it may leave the memory with the next checkpoint.
+    pub fn settle_ended(&mut self, id: MessageId) {
+        if let Some(mut m) = self.live.get_mut(&id) {
+            touch(&mut m, &mut self.dirty);
+        }
     }
 
     /// The totals of a service.
@@ -698,12 +704,15 @@ impl State {
     }
 
     fn revived(&mut self, service: ServiceNo, no: u64, at_ms: u64) -> Result<(), Lost> {
+        if self.gone_dead.contains(&(service, no)) {
+            return Ok(());
+        }
         let dead = match self.dead.remove(&no) {
             Some(d) => Some(d),
             None => self.cold.dead_letter(service, no)?,
         };
         let Some(d) = dead else { return Ok(()) };
-        self.gone_dead.push((service, no));
+        self.gone_dead.insert((service, no));
         let totals = self.totals(service);
         totals.dead = totals.dead.saturating_sub(1);
         match d.owed {
@@ -842,8 +851,10 @@ impl State {
                 shipped.dead.push(no);
             }
         }
-        for (service, no) in std::mem::take(&mut self.gone_dead) {
+        // As with deliveries: the tables show these rows until the checkpoint is on disk.
+        for &(service, no) in &self.gone_dead {
             sink.dead_gone(service, no);
+            shipped.revived.push((service, no));
         }
         let mut incoming = std::mem::take(&mut self.dirty_incoming);
         incoming.sort_unstable();
@@ -889,7 +900,9 @@ impl State {
         self.evictable.extend(self.loaded.get_mut().drain(..));
         while self.live.len() > live_max {
             let Some(id) = self.evictable.pop_front() else { break };
-            let evicted = self.live.remove_if(&id, |_, m| !m.rows.dirty && m.stage != Stage::Dispatched);
+            let evicted = self
+                .live
+                .remove_if(&id, |_, m| !m.rows.dirty && m.stage != Stage::Dispatched && !m.holds_slots());
             if let Some((_, m)) = evicted {
                 self.forget_ids(&m);
             }
@@ -907,6 +920,9 @@ impl State {
         }
         for gone in shipped.gone {
             self.gone_deliveries.remove(&gone);
+        }
+        for revived in shipped.revived {
+            self.gone_dead.remove(&revived);
         }
         for no in shipped.dead {
             self.dead.remove(&no);
@@ -1099,7 +1115,10 @@ fn drain_message(m: &mut Message, sink: &mut dyn Sink, shipped: &mut Shipped) {
         if old.message {
             sink.message_gone(m.id);
         }
-        shipped.finished.push(m.id);
+        // What is still unanswered leaves the memory only after its answer.
+        if !m.holds_slots() {
+            shipped.finished.push(m.id);
+        }
         return;
     }
     m.rows = Rows { message: true, waiting, deadline, dirty: false, old_upstream: None };
