@@ -19,7 +19,7 @@ impl Gateway {
         let Answer { ticket, outcome } = answer;
         let Ticket { id, part, attempt } = ticket;
         let Some(mut m) = self.state.message(id)? else { return Ok(()) };
-        let (upstream, lane) = (m.upstream, m.lane);
+        let (upstream, queue) = (m.upstream, m.queue());
         let Some(p) = m.parts.get_mut(usize::from(part)) else { return Ok(()) };
         let awaited = p.stage == PartStage::Dispatched && p.attempts == attempt && p.link == Some(link);
         // An answer that comes after its time still ends the message's doubt if it was not sent again.
@@ -30,7 +30,7 @@ impl Gateway {
         let (attempts, ended) = (p.attempts, matches!(m.stage, Stage::Ended(_)));
         drop(m);
         if awaited {
-            self.outbound(upstream).answered(link, lane);
+            self.outbound(upstream).answered(link, queue);
         } else {
             self.counts.answers_late += 1;
             if !late || matches!(outcome, Outcome::TimedOut) {
@@ -49,11 +49,17 @@ impl Gateway {
                 self.commit(turn, Record::Sent { id, part, at_ms, upstream_id: upstream_id.clone() })?;
                 self.match_parked(upstream, &upstream_id, (id, part), turn)
             }
+            Outcome::TimedOut if ended => {
+                self.state.settle_ended(id);
+                Ok(())
+            }
             Outcome::TimedOut => {
                 self.commit(turn, Record::Doubted { id, part, at_ms, doubt: Doubt::TimedOut })?;
                 self.wait_again(id)
             }
-            Outcome::Refused(_) if ended => Ok(()),
+            Outcome::Refused(status) if ended => {
+                self.commit(turn, Record::Refused { id, part, at_ms, status })
+            }
             Outcome::Refused(status) => self.turned_down(link, (id, part, attempts), status, turn),
         }
     }
@@ -66,11 +72,8 @@ impl Gateway {
         turn: &mut Turn<'_>,
     ) -> Result<(), Lost> {
         let at_ms = turn.now.utc_ms;
-        let Some((upstream, lane, service)) =
-            self.state.message(id)?.map(|m| (m.upstream, m.lane, m.service))
-        else {
-            return Ok(());
-        };
+        let Some(queue) = self.state.message(id)?.map(|m| m.queue()) else { return Ok(()) };
+        let (upstream, service) = (queue.upstream, queue.service);
         let Some(settings) = self.upstream(upstream).cloned() else {
             return self.commit(turn, Record::Refused { id, part, at_ms, status });
         };
@@ -87,7 +90,7 @@ impl Gateway {
                     at_ms + backoff.delay_ms(u32::from(attempts.saturating_sub(1)), seed).max(1);
                 self.commit(turn, Record::PutOff { id, part, at_ms, status, not_before_ms })?;
                 if self.service(service).is_some_and(|s| s.strict_order) {
-                    self.outbound(upstream).block(lane, not_before_ms);
+                    self.outbound(upstream).block(queue, not_before_ms);
                     return self.wait_again(id);
                 }
                 self.delayed.insert((not_before_ms, id));
@@ -145,7 +148,12 @@ impl Gateway {
                     }
                 }
             }
+            let ended = matches!(m.stage, Stage::Ended(_));
             drop(m);
+            if ended {
+                self.state.settle_ended(id);
+                continue;
+            }
             for part in doubted {
                 self.commit(turn, Record::Doubted { id, part, at_ms, doubt: Doubt::SessionLost })?;
             }

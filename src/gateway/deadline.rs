@@ -1,6 +1,6 @@
 //! What the clock does: validity, receipts that never come, upstreams that stay away, old parts and old receipts.
 
-use super::cold::Lost;
+use super::cold::{Lost, QueueKey};
 use super::id::{MessageId, UpstreamNo};
 use super::message::{End, Reason, Stage};
 use super::queue::{Front, PAGE};
@@ -13,6 +13,22 @@ const AHEAD_MS: u64 = 120_000;
 
 /// Deadlines, deliveries and messages dealt with at one look, so that a flood of them does not hold up the rest.
 const AT_ONCE: usize = 1_000;
+
+/// Messages of one queue that are moved to another upstream at one look.
+const MOVED_AT_ONCE: usize = 64;
+
+/// Messages of one queue that have to stay where they are and past which others are looked for.
+const STAYING_AT_ONCE: usize = 32;
+
+/// What became of a waiting message whose upstream stays away.
+enum Moved {
+    /// It waits elsewhere now, or not at all.
+    Gone,
+    /// There is nowhere else for it now.
+    Stays,
+    /// Some of its parts have gone: it stays, and those behind it with it.
+    Begun,
+}
 
 impl Gateway {
     /// Looks at everything that only time changes.
@@ -101,38 +117,53 @@ impl Gateway {
             if out.is_up() || out.is_empty() || out.down_for_ms(turn.now) < patience {
                 continue;
             }
-            for _ in 0..AT_ONCE {
-                let Some((key, front)) = self.outbound(no).any_front(no) else { break };
-                let (place, id) = match front {
-                    Front::Entry(place, id) => (place, id),
-                    Front::Stored(from) => {
-                        let rows = self.state.cold().waiting(key, from, PAGE)?;
-                        let whole = rows.len() < PAGE;
-                        self.outbound(no).refill(key, rows, whole);
-                        continue;
-                    }
-                    Front::Empty => continue,
-                };
-                if !self.reroute(no, id, place, turn)? {
-                    break;
-                }
-                self.outbound(no).pop(key);
+            for key in self.outbound(no).filled(no) {
+                self.fail_over_queue(key, turn)?;
             }
         }
         Ok(())
     }
 
-    /// Whether the entry is done with: moved, or of no more use.
+    /// Those that have nowhere else to go stay in front; they do not keep others from it.
+    fn fail_over_queue(&mut self, key: QueueKey, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        let no = key.upstream;
+        let mut staying = Vec::new();
+        for _ in 0..MOVED_AT_ONCE {
+            let (place, id) = match self.outbound(no).front(key) {
+                Front::Entry(place, id) => (place, id),
+                Front::Stored(from) => {
+                    let rows = self.state.cold().waiting(key, from, PAGE)?;
+                    let whole = rows.len() < PAGE;
+                    self.outbound(no).refill(key, rows, whole);
+                    continue;
+                }
+                Front::Empty => break,
+            };
+            match self.reroute(no, id, place, turn)? {
+                Moved::Gone => self.outbound(no).pop(key),
+                Moved::Stays if staying.len() < STAYING_AT_ONCE => {
+                    self.outbound(no).pop(key);
+                    staying.push((place, id));
+                }
+                Moved::Stays | Moved::Begun => break,
+            }
+        }
+        for (place, id) in staying {
+            self.outbound(no).put_back(key, place, id);
+        }
+        Ok(())
+    }
+
     fn reroute(
         &mut self,
         no: UpstreamNo,
         id: MessageId,
         place: u64,
         turn: &mut Turn<'_>,
-    ) -> Result<bool, Lost> {
-        let Some(m) = self.state.message(id)? else { return Ok(true) };
+    ) -> Result<Moved, Lost> {
+        let Some(m) = self.state.message(id)? else { return Ok(Moved::Gone) };
         if m.place != place || m.upstream != no || !matches!(m.stage, Stage::Waiting | Stage::Dispatched) {
-            return Ok(true);
+            return Ok(Moved::Gone);
         }
         // Parts follow each other: a message of which something has gone stays where it is.
         let begun = m.parts.len() > 1 && m.parts.iter().any(|p| p.attempts > 0);
@@ -141,25 +172,30 @@ impl Gateway {
         if expires_ms <= turn.now.utc_ms {
             let at_ms = turn.now.utc_ms;
             self.commit(turn, Record::Ended { id, at_ms, end: End::Expired, reason: Reason::Validity })?;
-            return Ok(true);
+            return Ok(Moved::Gone);
         }
-        let Some(upstream) = self.route_of(service, &content, turn.now) else {
-            if self.upstream(no).is_none() {
+        let configured = self.upstream(no).is_some();
+        if begun && configured {
+            return Ok(Moved::Begun);
+        }
+        let upstream = match self.route_of(service, &content, turn.now) {
+            Some(upstream) if !begun => upstream,
+            None if configured => return Ok(Moved::Stays),
+            _ => {
                 let at_ms = turn.now.utc_ms;
                 self.commit(turn, Record::Ended { id, at_ms, end: End::Refused, reason: Reason::NoRoute })?;
-                return Ok(true);
+                return Ok(Moved::Gone);
             }
-            return Ok(false);
         };
-        if upstream == no || begun || !self.outbound(upstream).is_up() {
-            return Ok(false);
+        if upstream == no || !self.outbound(upstream).is_up() {
+            return Ok(Moved::Stays);
         }
         let at_ms = turn.now.utc_ms;
         self.commit(turn, Record::Rerouted { id, upstream, at_ms })?;
-        let Some(m) = self.state.message(id)? else { return Ok(true) };
+        let Some(m) = self.state.message(id)? else { return Ok(Moved::Gone) };
         let (key, place) = (m.queue(), m.place);
         drop(m);
         self.outbound(upstream).push(key, place, id);
-        Ok(true)
+        Ok(Moved::Gone)
     }
 }

@@ -59,8 +59,6 @@ struct Link {
 struct Lane {
     link: Option<LinkId>,
     in_flight: u32,
-    /// UTC milliseconds until which its first message has to wait (`strict_order`).
-    blocked_until_ms: u64,
 }
 
 /// Queues of one (service, priority), one a lane.
@@ -74,6 +72,26 @@ struct Group {
     filled: u32,
     next_lane: u32,
     lanes: Vec<Paged<MessageId>>,
+    /// PDUs without an answer, by lane.
+    in_flight: [u32; LANES],
+    /// UTC milliseconds until which the first message of each lane has to wait (`strict_order`).
+    blocked_until_ms: [u64; LANES],
+}
+
+impl Group {
+    /// Lanes from which a service with `strict_order` sends nothing now: one message of each is decided before the next.
+    fn held(&self, now_ms: u64) -> u32 {
+        (0..LANES)
+            .filter(|&n| self.in_flight[n] > 0 || self.blocked_until_ms[n] > now_ms)
+            .fold(0, |mask, n| mask | 1 << n)
+    }
+}
+
+/// How a service is served.
+#[derive(Clone, Copy)]
+struct Terms {
+    weight: u32,
+    strict: bool,
 }
 
 impl Outbound {
@@ -82,7 +100,16 @@ impl Outbound {
             Some(at) => at,
             None => {
                 let lanes = (0..LANES).map(|_| Paged::default()).collect();
-                self.groups.push(Group { service, priority, credit: 0, filled: 0, next_lane: 0, lanes });
+                self.groups.push(Group {
+                    service,
+                    priority,
+                    credit: 0,
+                    filled: 0,
+                    next_lane: 0,
+                    lanes,
+                    in_flight: [0; LANES],
+                    blocked_until_ms: [0; LANES],
+                });
                 self.groups.len() - 1
             }
         };
@@ -113,11 +140,9 @@ impl Outbound {
         group.filled |= 1 << lane;
     }
 
-    /// The first message of a lane has to wait, and all behind it.
-    pub(super) fn block(&mut self, lane: u8, until_ms: u64) {
-        if let Some(lane) = self.lanes.get_mut(usize::from(lane)) {
-            lane.blocked_until_ms = until_ms;
-        }
+    /// The first message of a queue has to wait, and all behind it.
+    pub(super) fn block(&mut self, key: QueueKey, until_ms: u64) {
+        self.group(key.service, key.priority).blocked_until_ms[usize::from(key.lane) % LANES] = until_ms;
     }
 
     pub(super) fn spill(&mut self, place: u64) {
@@ -148,9 +173,10 @@ impl Outbound {
     /// A session is over.
     pub(super) fn lost(&mut self, id: LinkId, now: Now) {
         self.links.retain(|l| l.id != id);
-        for lane in &mut self.lanes {
+        for (n, lane) in self.lanes.iter_mut().enumerate() {
             if lane.link == Some(id) {
                 (lane.link, lane.in_flight) = (None, 0);
+                self.groups.iter_mut().for_each(|g| g.in_flight[n] = 0);
             }
         }
         if self.links.is_empty() {
@@ -177,21 +203,29 @@ impl Outbound {
         self.groups.iter().all(|g| g.filled == 0)
     }
 
-    /// The front of the first queue that holds anything, whatever its lane's session.
-    pub(super) fn any_front(&mut self, upstream: UpstreamNo) -> Option<(QueueKey, Front<MessageId>)> {
-        let group = self.groups.iter_mut().find(|g| g.filled != 0)?;
-        let lane = group.filled.trailing_zeros();
-        let key = QueueKey {
-            upstream,
-            service: group.service,
-            priority: group.priority,
-            lane: u8::try_from(lane).unwrap_or(0),
+    /// The queues that hold anything, whatever their lanes' sessions.
+    pub(super) fn filled(&self, upstream: UpstreamNo) -> Vec<QueueKey> {
+        let lanes = |g: &Group| {
+            let (service, priority, filled) = (g.service, g.priority, g.filled);
+            (0..32_u8).filter(move |lane| filled & 1 << lane != 0).map(move |lane| QueueKey {
+                upstream,
+                service,
+                priority,
+                lane,
+            })
         };
-        let front = group.lanes.get_mut(lane as usize)?.front();
+        self.groups.iter().flat_map(lanes).collect()
+    }
+
+    /// The front of a queue.
+    pub(super) fn front(&mut self, key: QueueKey) -> Front<MessageId> {
+        let group = self.group(key.service, key.priority);
+        let lane = usize::from(key.lane) % LANES;
+        let front = group.lanes[lane].front();
         if matches!(front, Front::Empty) {
             group.filled &= !(1 << lane);
         }
-        Some((key, front))
+        front
     }
 
     /// Removes the front of a queue.
@@ -219,19 +253,21 @@ impl Outbound {
     }
 
     /// A submit was answered, or given up.
-    pub(super) fn answered(&mut self, link: LinkId, lane: u8) {
+    pub(super) fn answered(&mut self, link: LinkId, key: QueueKey) {
+        let lane = usize::from(key.lane) % LANES;
         let links = self.links.len();
         if let Some(link) = self.link(link) {
             link.in_flight = link.in_flight.saturating_sub(1);
         }
         let ids = |at: usize, links: &[Link]| links.get(at).map(|l| l.id);
-        if let Some(state) = self.lanes.get_mut(usize::from(lane))
-            && state.link == Some(link)
-        {
+        let state = &mut self.lanes[lane];
+        if state.link == Some(link) {
             state.in_flight = state.in_flight.saturating_sub(1);
             if state.in_flight == 0 && links > 1 {
-                state.link = ids(usize::from(lane) % links, &self.links);
+                state.link = ids(lane % links, &self.links);
             }
+            let in_flight = &mut self.group(key.service, key.priority).in_flight[lane];
+            *in_flight = in_flight.saturating_sub(1);
         }
     }
 
@@ -279,26 +315,35 @@ impl Outbound {
             }
             if link.paused_until_us > now.mono_us {
                 wake = wake.min(link.paused_until_us);
-            } else if lane.blocked_until_ms > now.utc_ms {
-                wake = wake.min(now.mono_us + (lane.blocked_until_ms - now.utc_ms) * 1000);
             } else {
                 ready |= 1 << n;
             }
+        }
+        let blocked = self.groups.iter().flat_map(|g| g.blocked_until_ms);
+        if let Some(until) = blocked.filter(|&until| until > now.utc_ms).min() {
+            wake = wake.min(now.mono_us + (until - now.utc_ms) * 1000);
         }
         (ready, wake)
     }
 
     /// Whose turn it is among those with something in a ready lane: deficit round robin (SEMANTICS 5).
-    fn choose(&mut self, ready: u32, weight: impl Fn(ServiceNo) -> u32) -> Option<(usize, usize)> {
+    fn choose(
+        &mut self,
+        ready: u32,
+        now_ms: u64,
+        terms: impl Fn(ServiceNo) -> Terms,
+    ) -> Option<(usize, usize)> {
         let groups = self.groups.len();
         // Once round with the credit left, once more with new credit.
         for _ in 0..=groups {
             let at = self.turn.checked_rem(groups)?;
             let group = &mut self.groups[at];
-            let lanes = group.filled & ready;
+            let terms = terms(group.service);
+            let held = if terms.strict { group.held(now_ms) } else { 0 };
+            let lanes = group.filled & ready & !held;
             if lanes != 0 {
                 if group.credit == 0 {
-                    group.credit = weight(group.service).max(1) << group.priority.min(3);
+                    group.credit = terms.weight.max(1) << group.priority.min(3);
                 }
                 // The first lane at or after the last one served, so that all get their turn.
                 let rotated = lanes.rotate_right(group.next_lane).trailing_zeros();
@@ -321,6 +366,7 @@ impl Outbound {
             full = link.in_flight >= link.window;
         }
         let group = &mut self.groups[group];
+        group.in_flight[lane] += 1;
         // Segments of one message stay together: the lane is left only when all have gone.
         group.next_lane = (u32::try_from(lane).unwrap_or(0) + u32::from(finished)) % 32;
         group.credit = group.credit.saturating_sub(1);
@@ -345,6 +391,8 @@ enum Next {
     Send(MessageId, u8, bool),
     /// The entry was of no more use.
     Skip,
+    /// It and all behind it have to wait until then (UTC milliseconds).
+    Held(u64),
     /// The queue is empty.
     Nothing,
 }
@@ -356,7 +404,7 @@ impl Gateway {
         if out.links.is_empty() || out.is_empty() {
             return Ok(u64::MAX);
         }
-        let (mut ready, wake) = out.ready(turn.now);
+        let (mut ready, mut wake) = out.ready(turn.now);
         loop {
             let due = self.outbound(no).pacer.as_ref().map_or(0, |p| p.ready_at(turn.now.mono_us));
             if ready == 0 {
@@ -366,10 +414,14 @@ impl Gateway {
                 return Ok(wake.min(due));
             }
             let services = std::mem::take(&mut self.services);
-            let weight = |s: ServiceNo| {
-                services.get(usize::from(s.0)).and_then(Option::as_ref).map_or(1, |s| s.weight)
+            let terms = |s: ServiceNo| {
+                let service = services.get(usize::from(s.0)).and_then(Option::as_ref);
+                service.map_or(Terms { weight: 1, strict: false }, |s| Terms {
+                    weight: s.weight,
+                    strict: s.strict_order,
+                })
             };
-            let chosen = self.outbound(no).choose(ready, weight);
+            let chosen = self.outbound(no).choose(ready, turn.now.utc_ms, terms);
             self.services = services;
             let Some((group, lane)) = chosen else { return Ok(wake) };
             match self.next(no, group, lane, turn)? {
@@ -388,6 +440,10 @@ impl Gateway {
                     self.send(no, link, id, part, turn)?;
                 }
                 Next::Skip => self.outbound(no).groups[group].lanes[lane].pop(),
+                Next::Held(until_ms) => {
+                    self.outbound(no).groups[group].blocked_until_ms[lane] = until_ms;
+                    wake = wake.min(turn.now.mono_us + (until_ms - turn.now.utc_ms) * 1000);
+                }
                 Next::Nothing => self.outbound(no).groups[group].filled &= !(1 << lane),
             }
         }
@@ -415,6 +471,7 @@ impl Gateway {
         let part = m.parts.iter().position(|p| p.stage == PartStage::Waiting);
         let more = m.parts.iter().filter(|p| p.stage == PartStage::Waiting).count() > 1;
         let (expires_ms, not_before_ms) = (m.expires_ms, m.not_before_ms);
+        let begun = m.parts.iter().any(|p| p.attempts > 0);
         drop(m);
         if !wanted {
             return Ok(Next::Skip);
@@ -432,6 +489,10 @@ impl Gateway {
             return Ok(Next::Skip);
         }
         if not_before_ms > at_ms {
+            // Put off before a restart, not scheduled.
+            if begun && self.service(service).is_some_and(|s| s.strict_order) {
+                return Ok(Next::Held(not_before_ms));
+            }
             self.delayed.insert((not_before_ms, id));
             return Ok(Next::Skip);
         }
