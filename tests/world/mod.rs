@@ -6,6 +6,8 @@
     reason = "a part of several tests, each of which uses some of it"
 )]
 
+pub mod moves;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -120,6 +122,8 @@ pub struct Ledger {
     pub receipts: Vec<(MessageId, MessageState)>,
     /// MO texts that reached the ESME, in order.
     pub mo: Vec<String>,
+    /// Our ids of `mo`.
+    pub mo_ids: Vec<MessageId>,
     /// deliver_sm of the SMSC that were acknowledged, by their number.
     pub stored: HashSet<u32>,
     /// deliver_sm of the SMSC that were turned away.
@@ -248,8 +252,8 @@ impl World {
             let mut effects = std::mem::take(&mut self.effects);
             let result = core.step(&mut inputs, self.now, &mut effects);
             self.inputs = inputs;
-            for (_, effect) in effects.drain(..) {
-                self.note(effect);
+            for (asker, effect) in effects.drain(..) {
+                self.note(asker, effect);
             }
             self.effects = effects;
             if result.is_err() {
@@ -262,7 +266,11 @@ impl World {
         }
     }
 
-    fn note(&mut self, effect: Effect) {
+    fn note(&mut self, asker: Asker, effect: Effect) {
+        let link = match asker {
+            Asker::Link(link) => link,
+            Asker::Call(_) => LinkId(0),
+        };
         match effect {
             Effect::Accepted { reply, id } => {
                 let text = self.texts.get(&reply).cloned().unwrap_or_default();
@@ -272,7 +280,7 @@ impl World {
             Effect::Dispatch(d) => {
                 let text = String::from_utf8_lossy(&d.content.payload).into_owned();
                 *self.ledger.at_smsc.entry(text).or_default() += 1;
-                self.unanswered.push_back((self.up, d.ticket, d.content));
+                self.unanswered.push_back((link, d.ticket, d.content));
             }
             Effect::Acknowledge { reply, stored } => {
                 if stored {
@@ -286,11 +294,12 @@ impl World {
             Effect::Deliver(d) => {
                 match &d.fact {
                     Fact::Receipt(r) => self.ledger.receipts.push((r.id, r.state)),
-                    Fact::Mo { mo, .. } => {
-                        self.ledger.mo.push(String::from_utf8_lossy(&mo.payload).into_owned())
+                    Fact::Mo { id, mo, .. } => {
+                        self.ledger.mo_ids.push(*id);
+                        self.ledger.mo.push(String::from_utf8_lossy(&mo.payload).into_owned());
                     }
                 }
-                self.undelivered.push_back((self.down, d.no));
+                self.undelivered.push_back((link, d.no));
             }
             Effect::Unbind => {}
         }
