@@ -1,7 +1,7 @@
 //! How many new messages a batch takes, so that a client in a hurry does not starve what is already under way.
 
 /// New messages that a batch takes at the least.
-const LEAST: usize = 32;
+const LEAST: usize = 16;
 
 /// The same while nothing comes back from any upstream, so that there is nothing to starve.
 const ALONE: usize = 256;
@@ -12,23 +12,33 @@ const MOST: usize = 4_096;
 /// Batches between two changes.
 const ROUND: u32 = 8;
 
-/// Grows while receipts come back as fast as messages are taken, shrinks while they fall behind.
+/// Answers or receipts that may be behind before fewer messages are taken.
+const SLACK: usize = 2_000;
+
+/// Grows while answers and receipts come back as fast as messages are taken, shrinks while they fall further behind.
 ///
 /// An SMSC sends receipts through a window of its own, so the longer a batch takes the fewer come; a client with a large
-/// window could fill every batch, and would be accepted many times faster than its receipts return.
+/// window could fill every batch, and would be accepted many times faster than its messages leave and its receipts return.
 #[derive(Debug)]
 pub(super) struct Admission {
     room: usize,
-    taken: usize,
-    arrived: usize,
-    progress: usize,
-    waited: bool,
+    /// Messages taken whose answers and whose receipts have not come, as far as this can be told by counting.
+    behind: [usize; 2],
+    round: Round,
+}
+
+#[derive(Debug, Default)]
+struct Round {
     batches: u32,
+    taken: usize,
+    /// Answers, and receipts with MO.
+    come: [usize; 2],
+    waited: bool,
 }
 
 impl Default for Admission {
     fn default() -> Self {
-        Self { room: ALONE, taken: 0, arrived: 0, progress: 0, waited: false, batches: 0 }
+        Self { room: ALONE, behind: [0; 2], round: Round::default() }
     }
 }
 
@@ -38,25 +48,30 @@ impl Admission {
         self.room
     }
 
-    /// A batch has taken so many new messages, receipts and MO, and inputs of any other kind about messages; whether new
-    /// messages had to wait for the next one.
-    pub(super) fn batch(&mut self, taken: usize, arrived: usize, progress: usize, waited: bool) {
-        self.taken += taken;
-        self.arrived += arrived;
-        self.progress += progress;
-        self.waited |= waited;
-        self.batches += 1;
-        if self.batches < ROUND {
+    /// A batch has taken so many new messages, answers of upstreams, and receipts with MO; whether new messages had to wait
+    /// for the next one.
+    pub(super) fn batch(&mut self, taken: usize, answers: usize, receipts: usize, waited: bool) {
+        self.round.batches += 1;
+        self.round.taken += taken;
+        self.round.come[0] += answers;
+        self.round.come[1] += receipts;
+        self.round.waited |= waited;
+        if self.round.batches < ROUND {
             return;
         }
-        if self.progress + self.arrived == 0 {
+        let round = std::mem::take(&mut self.round);
+        let mut falls_behind = false;
+        for (behind, come) in self.behind.iter_mut().zip(round.come) {
+            *behind = (*behind + round.taken).saturating_sub(come);
+            falls_behind |= *behind > SLACK && come * 20 < round.taken * 19;
+        }
+        if round.come == [0; 2] {
             self.room = self.room.max(ALONE);
-        } else if self.arrived * 20 < self.taken * 19 {
+        } else if falls_behind {
             self.room = (self.room - self.room / 8).max(LEAST);
-        } else if self.waited {
+        } else if round.waited {
             self.room = (self.room + self.room / 8 + 1).min(MOST);
         }
-        *self = Self { room: self.room, ..Self::default() };
     }
 }
 
@@ -68,7 +83,7 @@ mod tests {
         let mut admission = Admission::default();
         for _ in 0..rounds * ROUND {
             let taken = taken(admission.room());
-            admission.batch(taken, arrived(taken), taken, true);
+            admission.batch(taken, taken, arrived(taken), true);
         }
         admission.room()
     }
@@ -76,7 +91,7 @@ mod tests {
     #[test]
     fn follows_the_receipts_that_come() {
         let room = after(200, |room| room, |_| 100);
-        assert!((70..=130).contains(&room), "{room} while 100 receipts come in each batch");
+        assert!((60..=130).contains(&room), "{room} while 100 receipts come in each batch");
         assert_eq!(after(200, |room| room, |taken| taken), MOST);
     }
 

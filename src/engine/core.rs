@@ -328,7 +328,7 @@ impl Core {
             return Err(Lost("the state was not reopened".into()));
         };
         // What is under way goes first; new messages follow as far as there is room for them.
-        let (mut taken, mut arrived, mut progress) = (0, 0, 0);
+        let (mut taken, mut answered, mut arrived) = (0, 0, 0);
         let mut later = VecDeque::new();
         while self.batch.0.len() < BATCH_FULL {
             let input = match inputs.pop_front() {
@@ -345,8 +345,7 @@ impl Core {
             match &input {
                 Input::Submit { submissions, .. } => taken += submissions.len(),
                 Input::Arrivals { arrivals, .. } => arrived += arrivals.len(),
-                Input::Answers { answers, .. } => progress += answers.len(),
-                Input::DeliveryAnswers { answers, .. } => progress += answers.len(),
+                Input::Answers { answers, .. } => answered += answers.len(),
                 _ => {}
             }
             claims.note(&input);
@@ -356,8 +355,8 @@ impl Core {
             let mut turn = Turn { log: &mut self.batch, effects: &mut self.effects, now };
             gateway.handle(input, &mut turn)?;
         }
-        if taken + arrived + progress > 0 {
-            self.admission.batch(taken, arrived, progress, !later.is_empty());
+        if taken + answered + arrived > 0 {
+            self.admission.batch(taken, answered, arrived, !later.is_empty());
         }
         later.append(inputs);
         *inputs = later;
