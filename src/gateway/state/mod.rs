@@ -1,5 +1,8 @@
 //! What is true: changed by records only, alike in live operation and in recovery.
 
+mod checkpoint;
+mod counters;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -7,7 +10,9 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use dashmap::mapref::one::RefMut;
 
-use super::cold::{Cold, Lost, QueueKey, Sink};
+pub use self::checkpoint::Shipped;
+pub use self::counters::{Counters, Totals};
+use super::cold::{Cold, Lost, QueueKey};
 use super::delivery::{Delivery, Owed};
 use super::id::{LinkId, MessageId, ServiceNo, UpstreamNo};
 use super::join::{Set, SetKey};
@@ -20,83 +25,6 @@ pub type Live = DashMap<MessageId, Box<Message>, ahash::RandomState>;
 
 /// By what an upstream calls something.
 type ById<T> = HashMap<Box<[u8]>, T, ahash::RandomState>;
-
-/// How many messages of a service have come to what (SEMANTICS 18).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Totals {
-    /// Accepted ever.
-    pub accepted: u64,
-    /// Ended ever, in the order of [`End::ALL`].
-    pub ended: [u64; 5],
-    /// Waiting for an upstream or under way to it (the limit `waiting_max` counts these).
-    pub queued: u64,
-    /// MO received ever.
-    pub incoming: u64,
-    /// Deliveries that are owed.
-    pub owed: u64,
-    /// Dead letters.
-    pub dead: u64,
-    /// The month of `used`, as yyyymm.
-    pub month: u32,
-    /// Segments billed in that month.
-    pub used: u64,
-}
-
-impl Totals {
-    /// Accepted and not ended.
-    pub fn waiting(&self) -> u64 {
-        self.accepted.saturating_sub(self.ended.iter().sum())
-    }
-}
-
-/// All that is counted or numbered, and the names that numbers stand for.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Counters {
-    /// Service ids by number.
-    pub services: Vec<String>,
-    /// Upstream ids by number.
-    pub upstreams: Vec<String>,
-    /// Per service.
-    pub totals: Vec<Totals>,
-    /// Messages waiting, dispatched, and sent.
-    pub stages: [u64; 3],
-    /// The newest place in a queue.
-    pub place: u64,
-    /// The newest number of a delivery.
-    pub delivery: u64,
-    /// The newest number of a parked receipt.
-    pub parked: u64,
-    /// The newest number of a set.
-    pub set: u64,
-    /// Seconds of the newest message id.
-    pub seconds: u32,
-    /// Parts sent again, in the order of [`Doubt::ALL`].
-    pub dispatch_doubts: [u64; 3],
-    /// Deliveries sent again, in the order of [`Doubt::ALL`].
-    pub delivery_doubts: [u64; 3],
-    /// MO for numbers of no service.
-    pub unrouted: u64,
-    /// Receipts dropped since too many had no message, or after their time.
-    pub unmatched_dropped: u64,
-    /// Forms of ids learned, by upstream.
-    pub forms: Vec<(UpstreamNo, u8)>,
-}
-
-/// What a checkpoint took with it, to be let go when it is on disk.
-#[derive(Debug, Default)]
-pub struct Shipped {
-    finished: Vec<MessageId>,
-    kept: Vec<MessageId>,
-    deliveries: Vec<(ServiceNo, u64)>,
-    incoming: Vec<MessageId>,
-    gone: Vec<(ServiceNo, u64)>,
-    dead: Vec<u64>,
-    revived: Vec<(ServiceNo, u64)>,
-    /// Newest place whose row is written.
-    pub place: u64,
-    /// Newest delivery whose row is written.
-    pub delivery: u64,
-}
 
 /// The state.
 pub struct State {
@@ -809,166 +737,6 @@ impl State {
         self.incoming.insert(id, (incoming, false));
         self.dirty_incoming.push(id);
     }
-
-    /// Hands the rows of messages that have finished to `sink`, for the checkpoint that [`drain`](Self::drain) completes.
-    /// Most messages come to their end between two checkpoints; this way their rows are not all written at once.
-    pub fn drain_finished(&mut self, sink: &mut dyn Sink, shipped: &mut Shipped) {
-        for id in self.finished.drain(..) {
-            if let Some(mut m) = self.live.get_mut(&id)
-                && m.rows.dirty
-                && m.is_finished()
-            {
-                m.rows.dirty = false;
-                drain_message(&mut m, sink, shipped);
-            }
-        }
-    }
-
-    /// Hands all that has changed since the last checkpoint to `sink`.
-    pub fn drain(&mut self, sink: &mut dyn Sink, shipped: &mut Shipped) {
-        (shipped.place, shipped.delivery) = (self.counters.place, self.counters.delivery);
-        self.finished.clear();
-        for id in std::mem::take(&mut self.dirty) {
-            let Some(mut m) = self.live.get_mut(&id) else { continue };
-            m.rows.dirty = false;
-            drain_message(&mut m, sink, shipped);
-        }
-        for no in std::mem::take(&mut self.dirty_deliveries) {
-            let Some(d) = self.deliveries.get_mut(&no) else { continue };
-            (d.dirty, d.row) = (false, true);
-            sink.delivery(d);
-            shipped.deliveries.push((d.service, no));
-        }
-        for (service, no) in std::mem::take(&mut self.gone_deliveries) {
-            sink.delivery_gone(service, no);
-            shipped.gone.push((service, no));
-        }
-        // Refills must not find these rows until they are gone from the disk.
-        self.gone_deliveries.extend(shipped.gone.iter().copied());
-        for no in std::mem::take(&mut self.dirty_dead) {
-            if let Some(d) = self.dead.get(&no) {
-                sink.dead(d);
-                shipped.dead.push(no);
-            }
-        }
-        // As with deliveries: the tables show these rows until the checkpoint is on disk.
-        for &(service, no) in &self.gone_dead {
-            sink.dead_gone(service, no);
-            shipped.revived.push((service, no));
-        }
-        let mut incoming = std::mem::take(&mut self.dirty_incoming);
-        incoming.sort_unstable();
-        incoming.dedup();
-        for id in incoming {
-            let Some((mo, row)) = self.incoming.get_mut(&id) else { continue };
-            if mo.left == 0 {
-                sink.incoming_history(mo);
-                if std::mem::take(row) {
-                    sink.incoming_gone(id);
-                }
-                shipped.incoming.push(id);
-            } else {
-                *row = true;
-                sink.incoming(mo);
-            }
-        }
-        for no in std::mem::take(&mut self.dirty_parked) {
-            if let Some(parked) = self.parked.get(&no) {
-                sink.parked(parked);
-            }
-        }
-        self.parked_rows_upto = self.counters.parked;
-        for no in std::mem::take(&mut self.gone_parked) {
-            sink.parked_gone(no);
-        }
-        for no in std::mem::take(&mut self.dirty_sets) {
-            if let Some(set) = self.set_keys.get(&no).and_then(|key| self.sets.get_mut(key)) {
-                set.row = true;
-                sink.set(set);
-            }
-        }
-        for no in std::mem::take(&mut self.gone_sets) {
-            sink.set_gone(no);
-        }
-        sink.counters(&self.counters);
-    }
-
-    /// A checkpoint is on disk: what is finished leaves the memory, and of the rest what is beyond `live_max`.
-    pub fn shipped(&mut self, shipped: Shipped, live_max: usize) {
-        self.leaving.extend(shipped.finished);
-        self.evictable.extend(shipped.kept);
-        self.evictable.extend(self.loaded.get_mut().drain(..));
-        while self.live.len() > live_max {
-            let Some(id) = self.evictable.pop_front() else { break };
-            let evicted = self
-                .live
-                .remove_if(&id, |_, m| !m.rows.dirty && m.stage != Stage::Dispatched && !m.holds_slots());
-            if let Some((_, m)) = evicted {
-                self.forget_ids(&m);
-            }
-        }
-        if self.evictable.len() > 4 * live_max {
-            let live = &self.live;
-            self.evictable.retain(|id| live.contains_key(id));
-        }
-        if self.deliveries.len() > live_max {
-            for (_, no) in shipped.deliveries {
-                if self.deliveries.get(&no).is_some_and(|d| !d.dirty && d.link.is_none() && !d.under_way) {
-                    self.deliveries.remove(&no);
-                }
-            }
-        }
-        for gone in shipped.gone {
-            self.gone_deliveries.remove(&gone);
-        }
-        for revived in shipped.revived {
-            self.gone_dead.remove(&revived);
-        }
-        for no in shipped.dead {
-            self.dead.remove(&no);
-        }
-        for id in shipped.incoming {
-            if self.incoming.get(&id).is_some_and(|(mo, _)| mo.left == 0) {
-                self.incoming.remove(&id);
-            }
-        }
-    }
-
-    /// Lets go of up to `n` finished messages whose rows are on disk.
-    pub fn let_go(&mut self, n: usize) {
-        for _ in 0..n {
-            let Some(id) = self.leaving.pop_front() else { return };
-            let finished = self.live.remove_if(&id, |_, m| !m.rows.dirty && m.is_finished());
-            if let Some((_, m)) = finished {
-                self.forget_ids(&m);
-            }
-        }
-    }
-
-    /// Anything has changed since the last checkpoint.
-    pub fn is_dirty(&self) -> bool {
-        !(self.dirty.is_empty()
-            && self.dirty_deliveries.is_empty()
-            && self.gone_deliveries.is_empty()
-            && self.dirty_dead.is_empty()
-            && self.gone_dead.is_empty()
-            && self.dirty_incoming.is_empty()
-            && self.dirty_parked.is_empty()
-            && self.gone_parked.is_empty()
-            && self.dirty_sets.is_empty()
-            && self.gone_sets.is_empty())
-    }
-
-    fn forget_ids(&mut self, m: &Message) {
-        for part in &m.parts {
-            if !part.upstream_id.is_empty() {
-                let ids = of_upstream(&mut self.upstream_ids, m.upstream);
-                if ids.get(&part.upstream_id).is_some_and(|(id, _)| *id == m.id) {
-                    ids.remove(&part.upstream_id);
-                }
-            }
-        }
-    }
 }
 
 impl Message {
@@ -1090,44 +858,4 @@ fn place_name(names: &mut Vec<String>, no: u16, name: String) {
         names.resize(at + 1, String::new());
     }
     names[at] = name;
-}
-
-fn drain_message(m: &mut Message, sink: &mut dyn Sink, shipped: &mut Shipped) {
-    let old = m.rows;
-    let queued = matches!(m.stage, Stage::Waiting | Stage::Dispatched);
-    let waiting = if queued { m.place } else { 0 };
-    let deadline = m.deadline_ms().unwrap_or(0);
-    if old.waiting != 0 && (old.waiting != waiting || old.old_upstream.is_some()) {
-        let key = QueueKey { upstream: old.old_upstream.unwrap_or(m.upstream), ..m.queue() };
-        sink.waiting_gone(key, old.waiting);
-    }
-    if old.deadline != 0 && old.deadline != deadline {
-        sink.deadline_gone(old.deadline, m.id);
-    }
-    for (n, part) in m.parts.iter().enumerate() {
-        if !part.upstream_id.is_empty() {
-            sink.upstream_id(m.upstream, &part.upstream_id, m.id, u8::try_from(n).unwrap_or(u8::MAX));
-        }
-    }
-    if m.is_finished() {
-        m.rows = Rows::default();
-        sink.message_history(m);
-        if old.message {
-            sink.message_gone(m.id);
-        }
-        // What is still unanswered leaves the memory only after its answer.
-        if !m.holds_slots() {
-            shipped.finished.push(m.id);
-        }
-        return;
-    }
-    m.rows = Rows { message: true, waiting, deadline, dirty: false, old_upstream: None };
-    if waiting != 0 && (old.waiting != waiting || old.old_upstream.is_some()) {
-        sink.waiting(m.queue(), waiting, m.id);
-    }
-    if deadline != 0 && old.deadline != deadline {
-        sink.deadline(deadline, m.id);
-    }
-    sink.message(m);
-    shipped.kept.push(m.id);
 }
