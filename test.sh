@@ -103,7 +103,7 @@ fuzz() {
 }
 
 interop() {
-    TRUNKLINE=${CARGO_TARGET_DIR:-target}/release/trunkline tests/interop/run.sh 2>&1 | tee "$logs/interop"
+    TRUNKLINE=${CARGO_TARGET_DIR:-$PWD/target}/release/trunkline tests/interop/run.sh 2>&1 | tee "$logs/interop"
     local status=${PIPESTATUS[0]}
     last_counts "$logs/interop"
     return "$status"

@@ -16,6 +16,7 @@ if [ -z "${TRUNKLINE:-}" ]; then
     (cd "$top" && cargo build --release --locked --quiet --bin trunkline) || die "trunkline does not build"
     TRUNKLINE=${CARGO_TARGET_DIR:-$top/target}/release/trunkline
 fi
+[ -x "$TRUNKLINE" ] || die "$TRUNKLINE is not there"
 
 work=$(mktemp -d)
 ours=()
