@@ -109,8 +109,8 @@ interop() {
     return "$status"
 }
 
-# A short load run: the figures are shown, not judged, but nothing may be lost, repeated or left over.
-load() { benches/load.sh load --seconds 10 --runs 1 --no-bounds; }
+# A short load run below saturation: the figures are shown, not judged, but nothing may be lost, repeated or left over.
+load() { benches/load.sh latency --rate 8000 --seconds 10 --runs 1 --no-bounds; }
 
 chaos_again() {
     timeout -k 30 600 cargo test --locked --test chaos -- --show-output >"$logs/chaos" 2>&1
