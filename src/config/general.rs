@@ -213,6 +213,7 @@ pub(super) fn read_store(mut section: Section<'_>, data_dir: PathBuf) -> engine:
         data_dir,
         disk_reserve_octets: section.size("disk_reserve", usual.disk_reserve_octets, 0, 1024 * GIB),
         segment_octets_max: section.size("segment", usual.segment_octets_max, MIB, GIB),
+        batch_ms: section.duration_ms("batch_every", usual.batch_ms, Duration::ZERO, SECOND / 10),
         checkpoint_ms: section.duration_ms("checkpoint_every", usual.checkpoint_ms, SECOND / 10, HOUR),
         checkpoint_octets: section.size("checkpoint_octets", usual.checkpoint_octets, MIB, 16 * GIB),
         cache_octets: usize::try_from(section.size("cache", usual_cache, MIB, 1024 * GIB))

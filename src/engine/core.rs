@@ -33,6 +33,9 @@ pub struct Config {
     pub segment_octets_max: u64,
     /// Octets of page cache for the tables.
     pub cache_octets: usize,
+    /// Milliseconds from the beginning of one batch to that of the next at the least: more gathers for one sync, which
+    /// halves the CPU of a message at moderate load. 0: at once.
+    pub batch_ms: u64,
     /// Milliseconds between checkpoints.
     pub checkpoint_ms: u64,
     /// Octets of journal after which a checkpoint is made early.
@@ -51,6 +54,7 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             segment_octets_max: 64 << 20,
             cache_octets: 64 << 20,
+            batch_ms: 1,
             checkpoint_ms: 5_000,
             checkpoint_octets: 64 << 20,
             disk_reserve_octets: 512 << 20,

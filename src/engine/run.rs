@@ -162,6 +162,11 @@ impl Loop<'_> {
             self.shared.release(&mut self.effects, &mut self.staged);
             self.begin_checkpoint(false);
             self.publish();
+            let least = Duration::from_millis(self.core.config().batch_ms);
+            let gathered = self.clock.instant() - begun;
+            if self.core.position() != written && gathered < least {
+                std::thread::sleep(least - gathered);
+            }
         }
         self.finish();
     }

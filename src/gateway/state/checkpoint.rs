@@ -42,8 +42,10 @@ impl State {
         self.finished.clear();
         for id in std::mem::take(&mut self.dirty) {
             let Some(mut m) = self.live.get_mut(&id) else { continue };
-            m.rows.dirty = false;
-            drain_message(&mut m, sink, shipped);
+            // A finished one may have had its rows written already.
+            if std::mem::take(&mut m.rows.dirty) {
+                drain_message(&mut m, sink, shipped);
+            }
         }
         for no in std::mem::take(&mut self.dirty_deliveries) {
             let Some(d) = self.deliveries.get_mut(&no) else { continue };
