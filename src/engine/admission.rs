@@ -1,8 +1,5 @@
 //! How many new messages a batch takes, so that a client in a hurry does not starve what is already under way.
 
-/// New messages that a batch takes at the least.
-const LEAST: usize = 16;
-
 /// The same while nothing comes back from any upstream, so that there is nothing to starve.
 const ALONE: usize = 256;
 
@@ -43,6 +40,9 @@ impl Default for Admission {
 }
 
 impl Admission {
+    /// New messages that a batch takes at the least.
+    pub(super) const LEAST: usize = 16;
+
     /// New messages that the next batch may take.
     pub(super) fn room(&self) -> usize {
         self.room
@@ -68,7 +68,7 @@ impl Admission {
         if round.come == [0; 2] {
             self.room = self.room.max(ALONE);
         } else if falls_behind {
-            self.room = (self.room - self.room / 8).max(LEAST);
+            self.room = (self.room - self.room / 8).max(Self::LEAST);
         } else if round.waited {
             self.room = (self.room + self.room / 8 + 1).min(MOST);
         }
@@ -100,6 +100,6 @@ mod tests {
         let mut admission = Admission::default();
         (0..100).for_each(|_| admission.batch(admission.room(), 0, 0, true));
         assert_eq!(admission.room(), ALONE);
-        assert_eq!(after(100, |room| room, |_| 0), LEAST);
+        assert_eq!(after(100, |room| room, |_| 0), Admission::LEAST);
     }
 }

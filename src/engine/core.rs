@@ -185,6 +185,11 @@ fn take_submits(later: &mut VecDeque<Input>, room: usize) -> Option<Input> {
     Some(Input::Submit { from, service, submissions })
 }
 
+/// How many times `live_max` messages are in memory when a checkpoint is made early, and when new ones are taken slowly.
+/// At four times they are refused (by the gateway).
+const CROWDED: usize = 2;
+const FULL: usize = 3;
+
 /// Memory that a batch's buffer may keep.
 const BATCH_KEPT: usize = 4 << 20;
 
@@ -331,7 +336,10 @@ impl Core {
         let Some(gateway) = &mut self.gateway else {
             return Err(Lost("the state was not reopened".into()));
         };
-        // What is under way goes first; new messages follow as far as there is room for them.
+        // What is under way goes first; new messages follow as far as there is room for them, and slowly while memory waits
+        // for a checkpoint.
+        let full = gateway.state().live_len() > gateway.settings().rules.live_max.saturating_mul(FULL);
+        let room = if full { Admission::LEAST } else { self.admission.room() };
         let (mut taken, mut answered, mut arrived) = (0, 0, 0);
         let mut later = VecDeque::new();
         while self.batch.0.len() < BATCH_FULL {
@@ -341,7 +349,7 @@ impl Core {
                     continue;
                 }
                 Some(input) => input,
-                None => match take_submits(&mut later, self.admission.room().saturating_sub(taken)) {
+                None => match take_submits(&mut later, room.saturating_sub(taken)) {
                     Some(input) => input,
                     None => break,
                 },
@@ -423,6 +431,13 @@ impl Core {
     /// Octets of journal since the last checkpoint.
     pub fn since_checkpoint(&self) -> u64 {
         self.since_checkpoint
+    }
+
+    /// Memory holds twice what it should: an early checkpoint lets it go.
+    pub fn is_crowded(&self) -> bool {
+        let crowded =
+            |g: &Gateway| g.state().live_len() > g.settings().rules.live_max.saturating_mul(CROWDED);
+        self.gateway.as_ref().is_some_and(crowded)
     }
 
     /// The gateway, unless a failure was not mended yet.

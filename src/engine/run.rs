@@ -230,7 +230,8 @@ impl Loop<'_> {
             return;
         }
         let due = self.clock.instant() >= self.checkpoint_at
-            || self.core.since_checkpoint() >= self.core.config().checkpoint_octets;
+            || self.core.since_checkpoint() >= self.core.config().checkpoint_octets
+            || self.core.is_crowded();
         if !(due || last) {
             return;
         }

@@ -197,7 +197,7 @@ impl Default for Rules {
             early_receipt_ms: 600_000,
             unmatched_max: 100_000,
             unmatched_life_ms: 30 * 24 * HOUR,
-            live_max: 100_000,
+            live_max: 50_000,
             timezone: TimeZone::get("Europe/Paris").unwrap_or(TimeZone::UTC),
             country: "33".into(),
         }

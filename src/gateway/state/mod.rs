@@ -350,8 +350,7 @@ impl State {
             upstream_id: Box::default(),
             link: None,
         };
-        let mut history = Vec::with_capacity(6);
-        history.push(Event { at_ms: a.at_ms, what: What::Accepted, part: 0 });
+        let history = vec![Event { at_ms: a.at_ms, what: What::Accepted, part: 0 }];
         let message = Message {
             id: a.id,
             service: a.service,
