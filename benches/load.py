@@ -381,7 +381,7 @@ def main():
     p.add_argument("--text-len", type=int, default=100)
     p.add_argument("--dst-vary", type=int, default=4, help="last digits of the destination that vary")
     p.add_argument("--rate", type=float, default=10_000, help="messages/s of the latency run")
-    p.add_argument("--pace", type=float, help="messages/s of the load run; without it, as fast as the windows let")
+    p.add_argument("--pace", type=float, default=30_000, help="messages/s of the load run; 0: as fast as the windows let")
     p.add_argument("--idle-sessions", type=int, default=1000)
     p.add_argument("--idle-seconds", type=float, default=10)
     p.add_argument("--backlog", type=int, default=1_000_000, help="messages")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Repeats the figures of docs/PERFORMANCE.md: builds the release and the load generator, then runs benches/load.py.
 #
-#   benches/load.sh                     the load run: 3 × 60 s, TLS on both sides, receipts back; prints each run and the median
+#   benches/load.sh                     the load run: 3 × 60 s at 30,000/s, TLS on both sides, receipts back; prints each run and the median
 #   benches/load.sh latency             p99 of submit_sm at half the rate (--rate 10000)
 #   benches/load.sh idle                memory (RssAnon) with 1,000 idle TLS sessions
 #   benches/load.sh backlog             memory (RssAnon) with a million messages waiting, the upstream away
