@@ -113,11 +113,6 @@ impl<T: Clone> Paged<T> {
             self.recent.shrink_to(PAGE);
         }
     }
-
-    /// Entries that are in memory.
-    pub fn len_in_memory(&self) -> usize {
-        self.head.len() + self.recent.len()
-    }
 }
 
 #[cfg(test)]
