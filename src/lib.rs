@@ -8,6 +8,7 @@ pub mod config;
 pub mod engine;
 pub mod gateway;
 pub mod http;
+pub mod net;
 pub mod pdu;
 pub mod session;
 pub mod sim;

@@ -9,8 +9,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use trunkline::config::{self, Loaded, Problems};
 use trunkline::gateway::settings::{LongMode, Policy, Profile};
+use trunkline::net::Secret;
 use trunkline::pdu::CommandStatus;
-use trunkline::smpp::{PeerBind, Secret};
+use trunkline::smpp::PeerBind;
 
 /// A folder with a configuration and the files that it names.
 struct Folder(TempDir);
@@ -22,7 +23,7 @@ impl Folder {
         for file in ["secrets/shop", "secrets/sfr", "secrets/backup"] {
             folder.write(file, "s3cret\n");
         }
-        let identity = trunkline::smpp::tls::Identity::self_signed(&["localhost"]).expect("a good name");
+        let identity = trunkline::net::tls::Identity::self_signed(&["localhost"]).expect("a good name");
         folder.write("tls/smpp.pem", &identity.certificate_pem);
         folder.write("tls/smpp.key", &identity.key_pem);
         folder

@@ -16,13 +16,13 @@ use super::{FAILED, fail, print};
 use crate::clock::Clock;
 use crate::config::read_secret_file;
 use crate::http::address_of;
+use crate::net::PeerTls;
+use crate::net::tls::client_config;
 use crate::pdu::receipt::Receipt;
 use crate::pdu::{
     Address, Bind, CommandId, CommandStatus, DataCoding, DeliverSm, DeliverSmResp, EsmClass, Header, Pdu,
     RegisteredDelivery, SMPP_3_4, SequenceNumber, SubmitSm, Tag, Tlvs, decode, encode, frame, tlv,
 };
-use crate::smpp::PeerTls;
-use crate::smpp::tls::client_config;
 use crate::text::{Alphabet, gsm7, latin1, ucs2};
 
 /// The largest PDU that is read.

@@ -8,6 +8,7 @@ use super::read::Section;
 use super::service::PROFILES;
 use super::value::listen_address;
 use crate::gateway::settings::Profile;
+use crate::net;
 use crate::pdu::Tag;
 use crate::{engine, smpp, telemetry};
 
@@ -77,7 +78,7 @@ pub(super) fn read_smpp(mut section: Section<'_>, drain: Duration) -> smpp::Conf
     }
     let mut listeners = Vec::new();
     if let (Some(address), Some(identity)) = (tls, identity) {
-        match smpp::tls::server_config(&identity) {
+        match net::tls::server_config(&identity) {
             Ok(tls) => listeners.push(smpp::Listener { address, tls: Some(tls), profile }),
             Err(error) => {
                 section.refuse("certificate", with_cause(&error), "name a PEM certificate and its own key")
@@ -130,7 +131,7 @@ pub(super) fn read_smpp(mut section: Section<'_>, drain: Duration) -> smpp::Conf
 }
 
 /// Certificate and key, if TLS is spoken.
-fn read_identity(section: &mut Section<'_>, is_needed: bool) -> Option<smpp::tls::Identity> {
+fn read_identity(section: &mut Section<'_>, is_needed: bool) -> Option<net::tls::Identity> {
     let certificate = section.path("certificate");
     let key = section.path("key");
     if !is_needed {
@@ -143,7 +144,7 @@ fn read_identity(section: &mut Section<'_>, is_needed: bool) -> Option<smpp::tls
         }
     }
     let (certificate, key) = (certificate?, key?);
-    match smpp::tls::Identity::read(&certificate, &key) {
+    match net::tls::Identity::read(&certificate, &key) {
         Ok(identity) => Some(identity),
         Err(error) => {
             section.refuse(

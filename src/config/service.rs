@@ -14,6 +14,7 @@ use super::read::{Section, text};
 use super::secret::read_password;
 use crate::gateway::settings::{self, LongMode, Profile, normalise};
 use crate::http::address_of;
+use crate::net;
 use crate::smpp;
 
 /// Requests per second of a service that names no rate.
@@ -98,12 +99,12 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         id: id.clone(),
     };
     let allow_from = section.read("allow_from", networks).map(|networks| {
-        smpp::AllowFrom::new(move |address| networks.iter().any(|network| network.contains(address)))
+        net::AllowFrom::new(move |address| networks.iter().any(|network| network.contains(address)))
     });
     let account = smpp::Account {
         service: id,
         system_id,
-        password: smpp::Secret::new(password.map(|secret| secret.reveal().to_owned()).unwrap_or_default()),
+        password: net::Secret::new(password.map(|secret| secret.reveal().to_owned()).unwrap_or_default()),
         bind_limit: section.count_u32("bind_limit", BIND_LIMIT, 1, 10_000),
         rate: section.count_u32("rate", RATE, 0, 1_000_000),
         profile,

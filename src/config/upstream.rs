@@ -11,8 +11,9 @@ use super::secret::read_password;
 use super::service::LONG_MODES;
 use super::value;
 use crate::gateway::settings::{self, LongMode, Policy, default_policies};
+use crate::net::{PeerTls, Secret};
 use crate::pdu::{CommandStatus, Npi, Ton};
-use crate::smpp::{Peer, PeerBind, PeerTls, Secret};
+use crate::smpp::{Peer, PeerBind};
 
 /// `smpp://` or `smpps://`, host and port.
 #[derive(Clone, Debug, Eq, PartialEq)]

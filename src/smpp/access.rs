@@ -11,9 +11,10 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry as Place;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{Account, AllowFrom};
+use super::config::Account;
 use crate::gateway::limit::Limiter;
 use crate::gateway::settings::Profile;
+use crate::net::AllowFrom;
 use crate::pdu::{Bind, CommandStatus};
 use crate::session::BindMode;
 
@@ -353,7 +354,7 @@ impl Drop for UnboundSeat {
 mod tests {
     use super::*;
     use crate::clock::Clock;
-    use crate::smpp::config::Secret;
+    use crate::net::Secret;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

@@ -1,10 +1,9 @@
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gateway::settings::Profile;
+use crate::net::{AllowFrom, PeerTls, Secret};
 use crate::pdu::{Npi, Tag, Ton};
 
 /// What the SMPP server is told, its accounts apart.
@@ -103,48 +102,6 @@ pub struct Account {
     pub enquire_link: Option<Duration>,
 }
 
-/// Which addresses a service may connect from.
-#[derive(Clone)]
-pub struct AllowFrom(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>);
-
-impl AllowFrom {
-    /// Those for which `is_allowed` says so.
-    pub fn new(is_allowed: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(is_allowed))
-    }
-
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
-        self.0(address.to_canonical())
-    }
-}
-
-impl fmt::Debug for AllowFrom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AllowFrom(..)")
-    }
-}
-
-/// A password. Its `Debug` shows nothing of it.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Secret(Box<[u8]>);
-
-impl Secret {
-    /// Takes the octets of a password.
-    pub fn new(secret: impl Into<Vec<u8>>) -> Self {
-        Self(secret.into().into_boxed_slice())
-    }
-
-    pub(super) fn octets(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 /// An SMSC that we bind to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Peer {
@@ -222,17 +179,6 @@ impl Peer {
             write_stall: Duration::from_secs(30),
         }
     }
-}
-
-/// How an SMSC's certificate is checked.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct PeerTls {
-    /// Certificates to trust instead of the public ones, in PEM.
-    pub ca: Option<PathBuf>,
-    /// The name that the certificate must be for. `None`: the host.
-    pub server_name: Option<String>,
-    /// Take any certificate.
-    pub insecure: bool,
 }
 
 /// Which binds make a session with an SMSC.

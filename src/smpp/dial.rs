@@ -11,16 +11,16 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span, warn};
 
-use super::config::{Peer, PeerTls};
+use super::config::Peer;
 use super::driver::{Connection, Exit, Limits};
 use super::link::Link;
 use super::metrics::Metrics;
 use super::outbound::{self, Outbound};
 use super::stream::Stream;
-use super::tls;
 use crate::clock::Clock;
 use crate::engine::{Engine, Mailbox};
 use crate::gateway::backoff::Backoff;
+use crate::net::{PeerTls, tls};
 use crate::pdu::CommandStatus;
 use crate::session::{BindMode, CloseReason};
 

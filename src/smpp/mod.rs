@@ -10,7 +10,6 @@
 
 mod config;
 pub mod metrics;
-pub mod tls;
 
 mod access;
 mod convert;
@@ -34,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-pub use config::{Account, AllowFrom, Config, EXTERNAL_REFERENCE, Listener, Peer, PeerBind, PeerTls, Secret};
+pub use config::{Account, Config, EXTERNAL_REFERENCE, Listener, Peer, PeerBind};
 pub use error::status_of;
 
 use access::{Accounts, Connections, Failures};
@@ -44,6 +43,7 @@ use listen::Standing;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::net::tls;
 use crate::session::{BindMode, Role};
 
 /// The SMPP server and the binds to upstreams.

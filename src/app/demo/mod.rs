@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::config::{self, Process, Settings};
 use crate::gateway::port::Refusal;
 use crate::gateway::settings::{self as gateway, LongMode, Profile};
+use crate::net;
 use crate::sim::smsc;
 use crate::{engine, smpp, telemetry};
 
@@ -68,7 +69,7 @@ pub enum DemoError {
         error: io::Error,
     },
     /// Its certificate cannot be made or used.
-    Tls(smpp::tls::TlsError),
+    Tls(net::tls::TlsError),
     /// The simulated SMSC cannot listen.
     Simulator(io::Error),
     /// The gateway does not start.
@@ -136,7 +137,7 @@ async fn start_in(data_dir: PathBuf, options: Options, clock: Arc<Clock>) -> Res
     let data_dir = std::fs::canonicalize(&data_dir).map_err(in_files)?;
     let in_files = |error| DemoError::Files { dir: data_dir.clone(), error };
     let secrets = Secrets::of(&data_dir).map_err(in_files)?;
-    let tls = smpp::tls::server_config(&secrets.identity).map_err(DemoError::Tls)?;
+    let tls = net::tls::server_config(&secrets.identity).map_err(DemoError::Tls)?;
 
     let (simulator, upstreams) = if options.upstreams.is_empty() {
         let config = smsc::Config {
@@ -238,7 +239,7 @@ async fn settings(
     let account = smpp::Account {
         service: SERVICE.into(),
         system_id: SERVICE.into(),
-        password: smpp::Secret::new(secrets.password.clone()),
+        password: net::Secret::new(secrets.password.clone()),
         bind_limit: BIND_LIMIT,
         rate: options.rate,
         profile,
@@ -273,8 +274,8 @@ fn to_simulator(
 ) -> (gateway::Upstream, smpp::Peer) {
     let peer = smpp::Peer {
         system_id: SIMULATOR.into(),
-        password: smpp::Secret::new(secrets.simulator_password.clone()),
-        tls: Some(smpp::PeerTls {
+        password: net::Secret::new(secrets.simulator_password.clone()),
+        tls: Some(net::PeerTls {
             ca: Some(data_dir.join(CERTIFICATE_FILE)),
             server_name: None,
             insecure: false,

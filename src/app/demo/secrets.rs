@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::super::beacon::write_private;
-use crate::smpp::tls::Identity;
+use crate::net::tls::Identity;
 
 /// The certificate that clients are to trust, in PEM.
 pub const CERTIFICATE_FILE: &str = "demo-ca.pem";

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use super::limit;
 use crate::config;
 use crate::gateway::settings as gateway;
+use crate::net;
 use crate::smpp;
 
 /// `smpp://user[:password]@host[:port]?key=value&…`, or `smpps://…` for TLS.
@@ -17,9 +18,9 @@ use crate::smpp;
 pub struct UpstreamUrl {
     host: String,
     port: u16,
-    tls: Option<smpp::PeerTls>,
+    tls: Option<net::PeerTls>,
     system_id: String,
-    password: smpp::Secret,
+    password: net::Secret,
     window: Option<u32>,
     sessions: Option<u32>,
     rate: Option<NonZeroU32>,
@@ -72,10 +73,10 @@ impl FromStr for UpstreamUrl {
         let mut read = Self {
             host: target.host,
             port: target.port,
-            tls: target.tls.then(smpp::PeerTls::default),
+            tls: target.tls.then(net::PeerTls::default),
             system_id,
             has_open_password: password.is_some(),
-            password: smpp::Secret::new(password.clone().unwrap_or_default()),
+            password: net::Secret::new(password.clone().unwrap_or_default()),
             window: None,
             sessions: None,
             rate: None,
@@ -95,7 +96,7 @@ impl FromStr for UpstreamUrl {
                     if file.open_to_others {
                         tracing::warn!(file = value, "the password file can be read by others");
                     }
-                    read.password = smpp::Secret::new(file.secret.reveal());
+                    read.password = net::Secret::new(file.secret.reveal());
                     has_password = true;
                 }
                 "window" => read.window = Some(number(10_000)?.max(1)),
@@ -137,7 +138,7 @@ impl UpstreamUrl {
     }
 }
 
-fn tls_of<'a>(tls: &'a mut Option<smpp::PeerTls>, key: &str) -> Result<&'a mut smpp::PeerTls, UrlError> {
+fn tls_of<'a>(tls: &'a mut Option<net::PeerTls>, key: &str) -> Result<&'a mut net::PeerTls, UrlError> {
     tls.as_mut().ok_or_else(|| wrong(format!("{key} has no meaning without TLS; write smpps://")))
 }
 
@@ -173,7 +174,7 @@ mod tests {
         assert_eq!((peer.host.as_str(), peer.port, peer.system_id.as_str()), ("127.0.0.1", 5772, "load"));
         assert_eq!((peer.window, peer.sessions), (50, 4));
         assert_eq!(upstream.rate.map(NonZeroU32::get), Some(20));
-        assert_eq!(peer.password, smpp::Secret::new("se@cret"));
+        assert_eq!(peer.password, net::Secret::new("se@cret"));
         assert_eq!(peer.tls.and_then(|tls| tls.ca), Some(PathBuf::from("/tmp/a.pem")));
         let (_, peer) = read("smpps://load:x@[::1]:1?insecure");
         assert!(peer.tls.is_some_and(|tls| tls.insecure));
@@ -188,7 +189,7 @@ mod tests {
         let url = format!("smpp://load@127.0.0.1:1?password_file={}", file.path().display());
         let read = url.parse::<UpstreamUrl>().expect("it is right");
         assert!(!read.has_open_password);
-        assert_eq!(read.configure(0).1.password, smpp::Secret::new("s3cret"));
+        assert_eq!(read.configure(0).1.password, net::Secret::new("s3cret"));
     }
 
     #[test]

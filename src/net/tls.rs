@@ -1,7 +1,7 @@
 //! TLS 1.2 and 1.3 for both sides.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -12,7 +12,16 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, S
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
-use super::config::PeerTls;
+/// How a server's certificate is checked.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct PeerTls {
+    /// Certificates to trust instead of the public ones, in PEM.
+    pub ca: Option<PathBuf>,
+    /// The name that the certificate must be for. `None`: the host.
+    pub server_name: Option<String>,
+    /// Take any certificate.
+    pub insecure: bool,
+}
 
 /// Why there is no TLS.
 #[derive(Debug)]
@@ -118,7 +127,7 @@ pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError>
     Ok(Arc::new(config))
 }
 
-/// What connecting to an SMSC over TLS needs: its certificate is checked against the public roots, or those in `ca`,
+/// What connecting to a server over TLS needs: its certificate is checked against the public roots, or those in `ca`,
 /// unless `insecure`.
 ///
 /// # Errors

@@ -1,0 +1,11 @@
+//! What every edge that speaks over a network needs alike: TLS, secrets, lists of addresses.
+//!
+//! Like `clock` it stands beside the edges and knows none of them: no SMPP, no HTTP routes, no engine.
+
+mod allow;
+mod secret;
+pub mod tls;
+
+pub use self::allow::AllowFrom;
+pub use self::secret::Secret;
+pub use self::tls::PeerTls;
