@@ -285,6 +285,35 @@ trunkline.toml:27: route[1].upstreams: there is no upstream "spare"
 }
 
 #[test]
+fn beyond_loopback_http_wants_a_certificate_or_to_be_told_that_it_is_plain() {
+    let http = |lines: &str| Folder::new(&format!("{SMALL}[http]\n{lines}\n"));
+    let identity = "certificate = \"tls/smpp.pem\"\nkey = \"tls/smpp.key\"";
+
+    let local = http("listen = \"127.0.0.1:9000\"").load().expect("loopback is plain").settings.http;
+    assert!(local.is_some_and(|http| http.tls.is_none() && http.listen.port() == 9000));
+    let outside = http(&format!("listen = \":8443\"\n{identity}\nclient_ca = \"tls/smpp.pem\""));
+    assert!(outside.load().expect("it is right").settings.http.is_some_and(|http| http.tls.is_some()));
+    let asked = http("listen = \":8080\"\nplain_http = true").load().expect("it was asked for");
+    assert_eq!(asked.warnings[0].key, "http.plain_http");
+    assert!(http("listen = \"off\"").load().expect("it is right").settings.http.is_none());
+
+    let complaints = http("listen = \":8080\"").complaints();
+    assert!(complaints.contains("trunkline.toml:19: http.listen: "), "{complaints}");
+    assert!(complaints.contains("add certificate and key; or plain_http = true"), "{complaints}");
+    for (lines, key) in [
+        (format!("{identity}\nplain_http = true"), "http.plain_http"),
+        ("client_ca = \"tls/smpp.pem\"".to_owned(), "http.client_ca"),
+        ("certificate = \"tls/smpp.pem\"".to_owned(), "http.key"),
+        (format!("{identity}\nclient_ca = \"tls/gone.pem\""), "http.client_ca"),
+        (format!("{identity}\nclient_ca = \"secrets/shop\""), "http.client_ca"),
+        ("allow_from = [\"10.0.0.1/8\"]".to_owned(), "http.allow_from"),
+    ] {
+        let complaints = http(&lines).complaints();
+        assert!(complaints.contains(&format!(" {key}: ")), "{lines}: {complaints}");
+    }
+}
+
+#[test]
 fn broken_toml_and_missing_files_are_told_with_their_place() {
     let complaints = Folder::new("data_dir = \"data\"\n[smpp\ntls = 1\n").complaints();
     assert!(complaints.starts_with("trunkline.toml:2: this is not TOML: "), "{complaints}");

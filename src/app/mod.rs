@@ -26,6 +26,7 @@ use crate::config::Settings;
 use crate::engine::{Engine, StartError as EngineError};
 use crate::http::admin::{self, Admin};
 use crate::http::{self, Limits};
+use crate::net::Gate;
 use crate::smpp::{self, Smpp};
 use crate::store::file::{Disk, RealDisk};
 use crate::store::lock::{DataLock, LockError};
@@ -146,24 +147,23 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
     let stop_early = stop_http.clone().drop_guard();
     let tasks = TaskTracker::new();
     let admin = Admin::new(token, metrics.clone());
+    http::describe();
     let listening = http::bind(settings.admin).await;
     let listening =
         listening.map_err(|error| StartError::Listen { what: "admin", addr: settings.admin, error })?;
+    let listening = listening.named("admin");
     let admin_addr = listening.addr;
     tasks.spawn(listening.serve(admin.router(), Limits::default(), stop_http.clone()));
-    let facade = match settings.http {
-        Some(addr) => {
-            let bound = http::bind(addr).await;
-            Some(bound.map_err(|error| StartError::Listen { what: "http", addr, error })?)
-        }
+    let facade = match &settings.http {
+        Some(config) => Some(Facade::bind(config).await?),
         None => None,
     };
-    let http_addr = facade.as_ref().map(|facade| facade.addr);
+    let http_addr = facade.as_ref().map(|facade| facade.server.addr);
     let beacon = beacon::Beacon::light(&data_dir, admin_addr).map_err(in_data_dir)?;
 
     let engine = start_engine(&settings, &clock).await?;
     if let Some(facade) = facade {
-        tasks.spawn(facade.serve(http::facade::router(), Limits::default(), stop_http.clone()));
+        tasks.spawn(facade.server.serve(http::facade::router(), facade.limits, stop_http.clone()));
     }
     let smpp =
         Smpp::start(settings.smpp, &settings.accounts, &settings.peers, engine.clone(), Arc::clone(&clock));
@@ -191,6 +191,23 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
         _beacon: beacon,
         _lock: lock,
     })
+}
+
+/// The façade, bound.
+struct Facade {
+    server: http::Server,
+    limits: Limits,
+}
+
+impl Facade {
+    async fn bind(config: &http::Config) -> Result<Self, StartError> {
+        let addr = config.listen;
+        let bound = http::bind(addr).await;
+        let server = bound.map_err(|error| StartError::Listen { what: "http", addr, error })?;
+        let gate = Arc::new(Gate::new(config.allow_from.clone()));
+        let server = server.named("facade").over(config.tls.clone()).behind(Arc::clone(&gate));
+        Ok(Self { server, limits: config.limits })
+    }
 }
 
 /// Recovers on a thread that may wait.

@@ -1,14 +1,16 @@
-//! The sections that there is one of: `[smpp]`, `[http]`, `[admin]`, `[store]`, `[log]` and the top of the file.
+//! The sections that there is one of: `[smpp]`, `[admin]`, `[store]`, `[log]` and the top of the file.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::read::Section;
 use super::service::PROFILES;
+use super::tls;
 use super::value::listen_address;
 use crate::gateway::settings::Profile;
-use crate::net;
+use crate::net::tls::Inside;
 use crate::pdu::Tag;
 use crate::{engine, smpp, telemetry};
 
@@ -23,8 +25,6 @@ pub struct Process {
 
 /// Where the admin listener is unless the file says so.
 pub const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
-/// Where the façade is unless the file says so.
-pub const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Threads for sockets unless the file says so: two, or one on a machine with one core.
 pub fn usual_threads() -> usize {
@@ -61,7 +61,7 @@ pub(super) fn read_smpp(mut section: Section<'_>, drain: Duration) -> smpp::Conf
     let profile = section.choice("profile", Profile::Standard, PROFILES);
     let tls = listener(&mut section, "tls", Some(SMPP_TLS));
     let plain = listener(&mut section, "plain", None);
-    let identity = read_identity(&mut section, tls.is_some());
+    let shown = tls::read(&mut section, tls.is_some(), Inside::Smpp, "switch TLS off with tls = \"off\"");
     if tls.is_none() && plain.is_none() {
         section.warn(
             "tls",
@@ -77,13 +77,8 @@ pub(super) fn read_smpp(mut section: Section<'_>, drain: Duration) -> smpp::Conf
         );
     }
     let mut listeners = Vec::new();
-    if let (Some(address), Some(identity)) = (tls, identity) {
-        match net::tls::server_config(&identity) {
-            Ok(tls) => listeners.push(smpp::Listener { address, tls: Some(tls), profile }),
-            Err(error) => {
-                section.refuse("certificate", with_cause(&error), "name a PEM certificate and its own key")
-            }
-        }
+    if let (Some(address), Some(shown)) = (tls, shown) {
+        listeners.push(smpp::Listener { address, tls: Some(Arc::new(shown)), profile });
     }
     listeners.extend(plain.map(|address| smpp::Listener { address, tls: None, profile }));
 
@@ -130,33 +125,6 @@ pub(super) fn read_smpp(mut section: Section<'_>, drain: Duration) -> smpp::Conf
     server
 }
 
-/// Certificate and key, if TLS is spoken.
-fn read_identity(section: &mut Section<'_>, is_needed: bool) -> Option<net::tls::Identity> {
-    let certificate = section.path("certificate");
-    let key = section.path("key");
-    if !is_needed {
-        return None;
-    }
-    for (name, path) in [("certificate", &certificate), ("key", &key)] {
-        if path.is_none() && !section.has(name) {
-            let remedy = format!("add {name} = \"….pem\", or switch TLS off with tls = \"off\"");
-            section.refuse(name, "is missing", remedy);
-        }
-    }
-    let (certificate, key) = (certificate?, key?);
-    match net::tls::Identity::read(&certificate, &key) {
-        Ok(identity) => Some(identity),
-        Err(error) => {
-            section.refuse(
-                "certificate",
-                with_cause(&error),
-                "name readable PEM files as certificate and key",
-            );
-            None
-        }
-    }
-}
-
 /// The largest PDU of either side.
 pub(super) fn pdu_max(section: &mut Section<'_>, usual: usize) -> usize {
     let usual_octets = u64::try_from(usual).unwrap_or(u64::MAX);
@@ -178,20 +146,6 @@ fn read_reference(section: &mut Section<'_>) -> Option<Option<Tag>> {
             None
         }
     }
-}
-
-/// An error and what caused it, in one phrase.
-pub(super) fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_cause(cause)),
-        None => error.to_string(),
-    }
-}
-
-pub(super) fn read_http(mut section: Section<'_>) -> Option<SocketAddr> {
-    let listen = listener(&mut section, "listen", Some(HTTP));
-    section.end();
-    listen
 }
 
 pub(super) fn read_admin(mut section: Section<'_>) -> SocketAddr {
@@ -242,7 +196,11 @@ pub(super) fn read_log(mut section: Section<'_>) -> telemetry::Config {
 }
 
 /// An address, `"off"`, or nothing said.
-fn listener(section: &mut Section<'_>, key: &'static str, usual: Option<SocketAddr>) -> Option<SocketAddr> {
+pub(super) fn listener(
+    section: &mut Section<'_>,
+    key: &'static str,
+    usual: Option<SocketAddr>,
+) -> Option<SocketAddr> {
     section
         .parsed(key, |text| if text == "off" { Ok(None) } else { listen_address(text).map(Some) })
         .unwrap_or(usual)

@@ -7,6 +7,7 @@
 //! a file leaves out has its default in the module whose business it is, or beside the reader of its section.
 
 mod general;
+mod http;
 mod network;
 mod problem;
 mod read;
@@ -14,6 +15,7 @@ mod route;
 mod rules;
 mod secret;
 mod service;
+mod tls;
 mod upstream;
 pub(crate) mod value;
 
@@ -25,7 +27,8 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
-pub use self::general::{ADMIN, HTTP, Process, usual_threads};
+pub use self::general::{ADMIN, Process, usual_threads};
+pub use self::http::{HTTP, defaults as default_http};
 pub use self::problem::{Place, Problem, Problems};
 pub use self::rules::defaults as default_rules;
 pub use self::secret::Secret;
@@ -51,8 +54,8 @@ pub struct Settings {
     pub engine: engine::Config,
     /// The SMPP server.
     pub smpp: smpp::Config,
-    /// Where the HTTP façade listens. `None`: nowhere.
-    pub http: Option<std::net::SocketAddr>,
+    /// The HTTP façade. `None`: there is none.
+    pub http: Option<crate::http::Config>,
     /// Where the admin listener is.
     pub admin: std::net::SocketAddr,
     /// Who may bind; one for each service, in their order.
@@ -188,7 +191,7 @@ fn read_all(path: &Path, notes: &Notes, environment: &dyn Fn(&str) -> Option<Str
     let log = general::read_log(top.table("log"));
     let engine = general::read_store(top.table("store"), data_dir);
     let smpp = general::read_smpp(top.table("smpp"), process.drain);
-    let http = general::read_http(top.table("http"));
+    let http = http::read(top.table("http"));
     let admin = general::read_admin(top.table("admin"));
     let rules = rules::read(top.table("rules"));
     let context =

@@ -1,9 +1,26 @@
-//! Networks that a service may connect from.
+//! Networks that may connect: `allow_from`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use toml::de::DeValue;
+
 use super::problem::Flaw;
+use super::read::{Section, text};
+use crate::net::AllowFrom;
+
+/// Reads a list of networks; `None` without the key: from anywhere.
+pub(super) fn read_allow_from(section: &mut Section<'_>, key: &'static str) -> Option<AllowFrom> {
+    let networks = section.read(key, networks)?;
+    Some(AllowFrom::new(move |address| networks.iter().any(|network| network.contains(address))))
+}
+
+fn networks(value: &DeValue<'_>) -> Result<Vec<Network>, Flaw> {
+    let items = value
+        .as_array()
+        .ok_or_else(|| Flaw::new("is not a list", "write [\"192.0.2.7\", \"10.0.0.0/8\"]"))?;
+    items.iter().map(|item| Network::parse(text(item.get_ref())?)).collect()
+}
 
 /// Addresses that share their first bits: `10.0.0.0/8`, `2001:db8::/32`, or one address alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

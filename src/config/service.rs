@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use toml::de::DeValue;
 
 use super::Context;
-use super::network::Network;
+use super::network;
 use super::problem::Flaw;
 use super::read::{Section, text};
 use super::secret::read_password;
@@ -98,9 +98,7 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         weight: section.count_u32("weight", 1, 1, 1_000),
         id: id.clone(),
     };
-    let allow_from = section.read("allow_from", networks).map(|networks| {
-        net::AllowFrom::new(move |address| networks.iter().any(|network| network.contains(address)))
-    });
+    let allow_from = network::read_allow_from(&mut section, "allow_from");
     let account = smpp::Account {
         service: id,
         system_id,
@@ -131,13 +129,6 @@ fn senders(value: &DeValue<'_>, country: &str) -> Result<Option<HashSet<String>>
         }
         _ => Err(Flaw::new("is neither a list nor \"any\"", remedy)),
     }
-}
-
-fn networks(value: &DeValue<'_>) -> Result<Vec<Network>, Flaw> {
-    let items = value
-        .as_array()
-        .ok_or_else(|| Flaw::new("is not a list", "write [\"192.0.2.7\", \"10.0.0.0/8\"]"))?;
-    items.iter().map(|item| Network::parse(text(item.get_ref())?)).collect()
 }
 
 /// The first millisecond after the day `value`, in the configured time zone.

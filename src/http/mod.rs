@@ -10,4 +10,4 @@ mod listen;
 mod problem;
 
 pub use self::address::address_of;
-pub use self::listen::{Limits, Server, bind};
+pub use self::listen::{Config, Limits, Server, bind, describe};

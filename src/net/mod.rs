@@ -6,6 +6,6 @@ mod allow;
 mod secret;
 pub mod tls;
 
-pub use self::allow::AllowFrom;
+pub use self::allow::{AllowFrom, Gate};
 pub use self::secret::Secret;
 pub use self::tls::PeerTls;

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
 };
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -42,6 +43,8 @@ pub enum TlsError {
     Rustls(rustls::Error),
     /// A certificate of our own could not be made.
     Certificate(rcgen::Error),
+    /// Clients' certificates cannot be checked with these roots.
+    Clients(VerifierBuilderError),
 }
 
 impl fmt::Display for TlsError {
@@ -51,6 +54,7 @@ impl fmt::Display for TlsError {
             Self::Pem { what } => write!(f, "no {what} in the PEM text"),
             Self::Rustls(_) => f.write_str("the certificate and its key cannot be used"),
             Self::Certificate(_) => f.write_str("no certificate could be made"),
+            Self::Clients(_) => f.write_str("clients' certificates cannot be checked with it"),
         }
     }
 }
@@ -62,6 +66,7 @@ impl std::error::Error for TlsError {
             Self::Pem { .. } => None,
             Self::Rustls(source) => Some(source),
             Self::Certificate(source) => Some(source),
+            Self::Clients(source) => Some(source),
         }
     }
 }
@@ -112,19 +117,72 @@ impl Identity {
     }
 }
 
-/// What a TLS listener needs. Clients are not asked for certificates.
+/// What a TLS listener shows to whoever connects next. It can be replaced while the listener works: handshakes that
+/// begin later see the new one, connections that stand go on.
+pub struct ServerTls(RwLock<Arc<ServerConfig>>);
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls").finish_non_exhaustive()
+    }
+}
+
+/// What is spoken inside TLS, as the handshake names it (ALPN, RFC 7301).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Inside {
+    /// SMPP, which has no registered name.
+    Smpp,
+    /// HTTP/1.1.
+    Http,
+}
+
+impl ServerTls {
+    /// A listener that shows `identity` and, with `client_ca`, wants a certificate from each client that these PEM
+    /// certificates have signed.
+    ///
+    /// # Errors
+    /// [`TlsError`] when there is no certificate or key, or they do not belong together.
+    pub fn new(identity: &Identity, client_ca: Option<&str>, inside: Inside) -> Result<Self, TlsError> {
+        let chain = certificates(identity.certificate_pem.as_bytes())?;
+        let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())
+            .map_err(|_| TlsError::Pem { what: "private key" })?;
+        let provider = provider();
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let builder = match client_ca {
+            None => builder.with_no_client_auth(),
+            Some(pem) => {
+                let roots = Arc::new(roots(pem.as_bytes())?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
+                    .build()
+                    .map_err(TlsError::Clients)?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let mut config = builder.with_single_cert(chain, key)?;
+        if inside == Inside::Http {
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
+        Ok(Self(RwLock::new(Arc::new(config))))
+    }
+
+    /// What the next handshake shows.
+    pub fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Shows from now on what `other` shows.
+    pub fn replace(&self, other: &Self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = other.current();
+    }
+}
+
+/// What a TLS server needs that never changes its certificate. Clients are not asked for theirs.
 ///
 /// # Errors
 /// [`TlsError`] when there is no certificate or key, or they do not belong together.
 pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = certificates(identity.certificate_pem.as_bytes())?;
-    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())
-        .map_err(|_| TlsError::Pem { what: "private key" })?;
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    Ok(Arc::new(config))
+    Ok(ServerTls::new(identity, None, Inside::Smpp)?.current())
 }
 
 /// What connecting to a server over TLS needs: its certificate is checked against the public roots, or those in `ca`,
@@ -141,18 +199,24 @@ pub fn client_config(tls: &PeerTls) -> Result<Arc<ClientConfig>, TlsError> {
         let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         return Ok(Arc::new(config));
     }
-    let mut roots = RootCertStore::empty();
-    match &tls.ca {
+    let roots = match &tls.ca {
         Some(path) => {
             let pem = std::fs::read(path)
                 .map_err(|source| TlsError::File { path: path.display().to_string(), source })?;
-            for certificate in certificates(&pem)? {
-                roots.add(certificate)?;
-            }
+            roots(&pem)?
         }
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-    }
+        None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+    };
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// The certificates of a PEM text, to be trusted.
+fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots.add(certificate)?;
+    }
+    Ok(roots)
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -217,6 +281,19 @@ mod tests {
         let identity = Identity::self_signed(&["localhost", "127.0.0.1"]).expect("good names");
         server_config(&identity).expect("certificate and key belong together");
         assert!(!format!("{identity:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn what_is_shown_can_be_replaced() {
+        let tls = |name: &str, client_ca: Option<&str>| {
+            let identity = Identity::self_signed(&[name]).expect("a good name");
+            ServerTls::new(&identity, client_ca, Inside::Http)
+        };
+        let (shown, next) = (tls("a.example", None).expect("good"), tls("b.example", None).expect("good"));
+        let before = shown.current();
+        shown.replace(&next);
+        assert!(Arc::ptr_eq(&shown.current(), &next.current()) && !Arc::ptr_eq(&shown.current(), &before));
+        assert!(matches!(tls("c.example", Some("nothing")), Err(TlsError::Pem { what: "certificate" })));
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gateway::settings::Profile;
+use crate::net::tls::ServerTls;
 use crate::net::{AllowFrom, PeerTls, Secret};
 use crate::pdu::{Npi, Tag, Ton};
 
@@ -75,8 +76,8 @@ pub const EXTERNAL_REFERENCE: Tag = Tag(0x1501);
 pub struct Listener {
     /// Port 0 picks one.
     pub address: SocketAddr,
-    /// `None`: plain.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// `None`: plain. What it shows can be replaced while it is listened on.
+    pub tls: Option<Arc<ServerTls>>,
     /// How it behaves towards a peer that has not bound.
     pub profile: Profile,
 }

@@ -52,7 +52,6 @@ pub(super) async fn serve(
 ) {
     let Standing { listener, settings, address } = standing;
     info!(%address, tls = settings.tls.is_some(), "SMPP is listening");
-    let acceptor = settings.tls.map(TlsAcceptor::from);
     loop {
         let (stream, from) = tokio::select! {
             () = stop.cancelled() => return,
@@ -77,7 +76,8 @@ pub(super) async fn serve(
         let session = handle(
             stream,
             from,
-            acceptor.clone(),
+            // What is shown may have been replaced since the last one.
+            settings.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current())),
             settings.profile,
             seats,
             Arc::clone(&server),

@@ -137,11 +137,12 @@ async fn start_in(data_dir: PathBuf, options: Options, clock: Arc<Clock>) -> Res
     let data_dir = std::fs::canonicalize(&data_dir).map_err(in_files)?;
     let in_files = |error| DemoError::Files { dir: data_dir.clone(), error };
     let secrets = Secrets::of(&data_dir).map_err(in_files)?;
-    let tls = net::tls::server_config(&secrets.identity).map_err(DemoError::Tls)?;
+    let shown = net::tls::ServerTls::new(&secrets.identity, None, net::tls::Inside::Smpp);
+    let tls = Arc::new(shown.map_err(DemoError::Tls)?);
 
     let (simulator, upstreams) = if options.upstreams.is_empty() {
         let config = smsc::Config {
-            tls: Some(Arc::clone(&tls)),
+            tls: Some(tls.current()),
             ..smsc::Config::loopback(SIMULATOR, &secrets.simulator_password)
         };
         let running = smsc::start(config, Arc::clone(&clock)).await.map_err(DemoError::Simulator)?;
@@ -200,7 +201,7 @@ async fn settings(
     options: &Options,
     data_dir: PathBuf,
     secrets: &Secrets,
-    tls: Arc<rustls::ServerConfig>,
+    tls: Arc<net::tls::ServerTls>,
     upstreams: Vec<(gateway::Upstream, smpp::Peer)>,
 ) -> Settings {
     let profile = options.profile;
@@ -252,7 +253,7 @@ async fn settings(
         log: telemetry::Config::default(),
         engine: engine::Config { data_dir, ..engine::Config::default() },
         smpp,
-        http: Some(given_or_free(options.http, config::HTTP.port()).await),
+        http: Some(config::default_http(given_or_free(options.http, config::HTTP.port()).await)),
         admin: given_or_free(options.admin, config::ADMIN.port()).await,
         accounts: vec![account],
         peers,
