@@ -95,8 +95,8 @@ impl Asker {
         if (200..300).contains(&answer.status) {
             return Ok(value);
         }
-        let message =
-            value["message"].as_str().map_or_else(|| "the daemon refused".to_owned(), str::to_owned);
+        // Problem details (RFC 9457): the sentence for a person is `detail`.
+        let message = value["detail"].as_str().map_or_else(|| "the daemon refused".to_owned(), str::to_owned);
         Err(AskError::Refused { status: answer.status, message })
     }
 

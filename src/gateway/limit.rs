@@ -54,6 +54,17 @@ impl TokenBucket {
         }
     }
 
+    /// Whole tokens that are there; `u32::MAX` when unlimited, 0 in debt.
+    #[must_use]
+    pub fn left(&self, now_us: u64) -> u32 {
+        if self.rate == 0 {
+            return u32::MAX;
+        }
+        let mut now = self.clone();
+        now.refill(now_us);
+        u32::try_from(now.level.max(0) / TOKEN).unwrap_or(u32::MAX)
+    }
+
     /// How long until a request of `tokens` passes, in microseconds; 0 when it does. For `Retry-After`.
     #[must_use]
     pub fn wait_us(&self, now_us: u64, tokens: u32) -> u64 {

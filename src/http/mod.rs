@@ -1,4 +1,4 @@
-//! HTTP: the admin listener, and the place where the façade will be.
+//! HTTP: the façade's interfaces, and the admin listener.
 //!
 //! JSON shapes, authentication and status codes live here; what they are about is asked of the engine. HTTP never sees
 //! SMPP: what the admin listener shows of sessions is handed in by `app` as plain values.
@@ -8,6 +8,7 @@ pub mod admin;
 pub mod facade;
 mod listen;
 mod problem;
+pub mod v1;
 
 pub use self::address::address_of;
 pub use self::listen::{Config, Limits, Server, bind, describe};

@@ -21,7 +21,7 @@ pub(super) async fn status(operator: Operator, Path(id): Path<String>) -> Result
             Problem::new(StatusCode::NOT_FOUND, "not_found", "no message was posted here since the start")
         })?,
         id => MessageId::from_hex(id)
-            .ok_or_else(|| Problem::bad_request("id", "a message id has 24 hexadecimal digits"))?,
+            .ok_or_else(|| Problem::bad_request("invalid", "a message id has 24 hexadecimal digits"))?,
     };
     let engine = open.engine.clone();
     match read(move || engine.find(id)).await? {

@@ -175,7 +175,7 @@ async fn read<T: Send + 'static>(
         }
         Err(error) => {
             tracing::error!(%error, "a reader has failed");
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this went wrong"))
+            Err(Problem::internal())
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn send(
     operator: Operator,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let Json(body) = body.map_err(|rejection| Problem::bad_request("body", rejection.body_text()))?;
+    let Json(body) = body.map_err(|rejection| Problem::bad_request("json", rejection.body_text()))?;
     let open = operator.open()?;
     let (service, no) = service_of(open, body.service.as_deref())?;
     let counted = count(&body.text, Table::STANDARD);
@@ -50,7 +50,7 @@ impl Body {
     fn into_submission(self, country: &str) -> Result<Submission, Problem> {
         let address = |written: &str, what: &'static str| {
             address_of(written, country)
-                .map_err(|error| Problem::bad_request(what, format!("{what}: {error}")))
+                .map_err(|error| Problem::bad_request("invalid", format!("{what}: {error}")))
         };
         let source = match &self.from {
             Some(from) => address(from, "from")?,
