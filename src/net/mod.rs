@@ -1,11 +1,13 @@
-//! What every edge that speaks over a network needs alike: TLS, secrets, lists of addresses.
+//! What every edge that speaks over a network needs alike: TLS, secrets, lists of addresses, the price of failures.
 //!
 //! Like `clock` it stands beside the edges and knows none of them: no SMPP, no HTTP routes, no engine.
 
 mod allow;
+mod failures;
 mod secret;
 pub mod tls;
 
 pub use self::allow::{AllowFrom, Gate};
+pub use self::failures::Failures;
 pub use self::secret::Secret;
 pub use self::tls::PeerTls;

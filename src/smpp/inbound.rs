@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::access::{Accounts, Connections, Denied, Entry, Failures, Permit, UnboundSeat};
+use super::access::{Accounts, Connections, Denied, Entry, Permit, UnboundSeat};
 use super::config::Config;
 use super::convert::deliver::{MoBody, ReceiptBody};
 use super::convert::submit;
@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::gateway::id::{LinkId, ServiceNo};
 use crate::gateway::port::{Asker, Deliver, DeliveryAnswer, Effect, Fact, Input, Submission};
 use crate::gateway::settings::Profile;
+use crate::net::Failures;
 use crate::pdu::{Bind, CommandId, CommandStatus, SequenceNumber, SubmitSm, SubmitSmResp, Write};
 use crate::session::{self, BindMode, Event, NotNow, Session, TIMETOCHAT_ENQUIRE_LINK};
 

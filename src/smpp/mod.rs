@@ -36,14 +36,14 @@ use tracing::warn;
 pub use config::{Account, Config, EXTERNAL_REFERENCE, Listener, Peer, PeerBind};
 pub use error::status_of;
 
-use access::{Accounts, Connections, Failures};
+use access::{Accounts, Connections};
 use dial::Dialer;
 use inbound::Server;
 use listen::Standing;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::net::tls;
+use crate::net::{Failures, tls};
 use crate::session::{BindMode, Role};
 
 /// The SMPP server and the binds to upstreams.
