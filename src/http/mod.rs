@@ -8,6 +8,7 @@ pub mod admin;
 pub mod facade;
 mod listen;
 mod problem;
+mod strangers;
 pub mod v1;
 
 pub use self::address::address_of;

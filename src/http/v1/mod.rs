@@ -20,13 +20,14 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{any, get};
 
+use self::access::Access;
 pub use self::access::ServiceAccess;
-use self::access::{Access, Strangers};
 use self::guard::Authenticated;
 use self::keys::Keys;
 pub use self::keys::{ApiKey, Scopes, sha256};
 pub use self::openapi::openapi;
 use super::problem::Problem;
+use super::strangers::Strangers;
 use crate::clock::Clock;
 use crate::engine::Engine;
 
