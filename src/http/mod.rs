@@ -6,6 +6,7 @@
 mod address;
 pub mod admin;
 pub mod facade;
+pub mod hooks;
 mod listen;
 mod problem;
 mod strangers;
