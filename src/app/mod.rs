@@ -9,13 +9,14 @@
 
 pub mod beacon;
 pub mod demo;
+mod reload;
 mod signals;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -109,6 +110,10 @@ pub struct Running {
     clock: Arc<Clock>,
     admin: Admin,
     smpp: Smpp,
+    /// Whom the façade lets in.
+    gate: Arc<Gate>,
+    /// What is in force; of what holds from the start only, what it was then.
+    settings: Mutex<Settings>,
     stop_http: CancellationToken,
     tasks: TaskTracker,
     _beacon: beacon::Beacon,
@@ -154,8 +159,9 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
     let listening = listening.named("admin");
     let admin_addr = listening.addr;
     tasks.spawn(listening.serve(admin.router(), Limits::default(), stop_http.clone()));
+    let gate = Arc::new(Gate::new(settings.http.as_ref().and_then(|http| http.allow_from.clone())));
     let facade = match &settings.http {
-        Some(config) => Some(Facade::bind(config).await?),
+        Some(config) => Some(Facade::bind(config, &gate).await?),
         None => None,
     };
     let http_addr = facade.as_ref().map(|facade| facade.server.addr);
@@ -165,14 +171,10 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
     if let Some(facade) = facade {
         tasks.spawn(facade.server.serve(http::facade::router(), facade.limits, stop_http.clone()));
     }
-    let smpp =
-        Smpp::start(settings.smpp, &settings.accounts, &settings.peers, engine.clone(), Arc::clone(&clock));
-    let smpp = smpp.await.map_err(StartError::Smpp)?;
-    admin.open(admin::Open {
-        engine: engine.clone(),
-        country: settings.gateway.rules.country.clone(),
-        services: settings.gateway.services.iter().map(|service| service.id.clone()).collect(),
-    });
+    let (accounts, peers) = (&settings.accounts, &settings.peers);
+    let smpp = Smpp::start(settings.smpp.clone(), accounts, peers, engine.clone(), Arc::clone(&clock)).await;
+    let smpp = smpp.map_err(StartError::Smpp)?;
+    admin.open(reload::open(&engine, &settings));
     tasks.spawn(keep_time(Arc::clone(&clock), metrics, stop_http.clone()));
     tasks.close();
 
@@ -186,6 +188,8 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
         clock,
         admin,
         smpp,
+        gate,
+        settings: Mutex::new(settings),
         stop_http,
         tasks,
         _beacon: beacon,
@@ -200,12 +204,11 @@ struct Facade {
 }
 
 impl Facade {
-    async fn bind(config: &http::Config) -> Result<Self, StartError> {
+    async fn bind(config: &http::Config, gate: &Arc<Gate>) -> Result<Self, StartError> {
         let addr = config.listen;
         let bound = http::bind(addr).await;
         let server = bound.map_err(|error| StartError::Listen { what: "http", addr, error })?;
-        let gate = Arc::new(Gate::new(config.allow_from.clone()));
-        let server = server.named("facade").over(config.tls.clone()).behind(Arc::clone(&gate));
+        let server = server.named("facade").over(config.tls.clone()).behind(Arc::clone(gate));
         Ok(Self { server, limits: config.limits })
     }
 }

@@ -58,6 +58,7 @@ pub(super) enum Command {
     },
     Send(Send),
     Status(Status),
+    Reload(Reload),
     DeadLetters(DeadLetters),
     Client(Client),
     /// Shows what a text costs: alphabet, units, segments, and which characters made it dear.
@@ -220,6 +221,23 @@ pub(super) struct Status {
     /// Shows what is new until the message is over.
     #[arg(long)]
     pub(super) watch: bool,
+}
+
+/// Makes the daemon read its configuration again.
+///
+/// All of it is checked first: what is wrong is listed with file, line, key and remedy, and nothing changes (exit code 2).
+/// Otherwise certificates, services, upstreams, routes and rules are swapped; sessions of what stays go on. What holds after
+/// a restart only is named. SIGHUP does the same, with the answer in the log.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  trunkline reload --data-dir /var/lib/trunkline\n  trunkline reload --json"
+)]
+pub(super) struct Reload {
+    #[command(flatten)]
+    pub(super) daemon: Daemon,
+    /// One JSON object instead of lines.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Lists receipts and incoming messages that their application did not take, or tries them again.

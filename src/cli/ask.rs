@@ -39,7 +39,7 @@ pub(super) enum AskError {
     /// It does not answer.
     Unreachable { address: String, error: io::Error },
     /// It answered, but not with what was asked for.
-    Refused { status: u16, message: String },
+    Refused { status: u16, message: String, body: Value },
 }
 
 impl fmt::Display for AskError {
@@ -52,7 +52,7 @@ impl fmt::Display for AskError {
                     "no daemon answers at {address}: {error}\n    start one with `trunkline demo` or `trunkline serve`"
                 )
             }
-            Self::Refused { status, message } => write!(f, "{message} ({status})"),
+            Self::Refused { status, message, .. } => write!(f, "{message} ({status})"),
         }
     }
 }
@@ -97,7 +97,7 @@ impl Asker {
         }
         // Problem details (RFC 9457): the sentence for a person is `detail`.
         let message = value["detail"].as_str().map_or_else(|| "the daemon refused".to_owned(), str::to_owned);
-        Err(AskError::Refused { status: answer.status, message })
+        Err(AskError::Refused { status: answer.status, message, body: value })
     }
 
     fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Answer> {

@@ -168,7 +168,7 @@ fn letter(letter: &Value) -> String {
 }
 
 /// A value without the quotes of a text.
-fn word(value: &Value) -> String {
+pub(super) fn word(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "-".to_owned(),

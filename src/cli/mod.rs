@@ -9,6 +9,7 @@ mod client;
 mod count;
 mod message;
 mod pdu;
+mod reload;
 mod run;
 
 use std::fmt::Display;
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Command::Check { config } => run::check(&config),
         Command::Send(send) => message::send(&send),
         Command::Status(status) => message::status(&status),
+        Command::Reload(reload) => reload::reload(&reload),
         Command::DeadLetters(dead) => message::dead_letters(&dead),
         Command::Client(client) => client::run(&client),
         Command::Count { text, json } => print(&count::render(&text, json)),

@@ -51,7 +51,7 @@ pub(super) fn serve(path: &Path) -> ExitCode {
     in_runtime(settings.process.threads, async {
         let signals = app::signals().map_err(no_signals)?;
         let running = app::start(settings, Clock::system()).await.map_err(|error| whole(&error))?;
-        signals.stopped().await;
+        running.reload_until_stopped(path, &signals).await;
         running.stop().await;
         Ok(())
     })

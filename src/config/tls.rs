@@ -65,7 +65,7 @@ pub(super) fn read(
 }
 
 /// An error and what caused it, in one phrase.
-fn with_cause(error: &dyn std::error::Error) -> String {
+pub(super) fn with_cause(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", with_cause(cause)),
         None => error.to_string(),

@@ -9,8 +9,10 @@ use super::problem::Flaw;
 use super::read::{Section, text};
 use super::secret::read_password;
 use super::service::LONG_MODES;
+use super::tls::with_cause;
 use super::value;
 use crate::gateway::settings::{self, LongMode, Policy, default_policies};
+use crate::net::tls::client_config;
 use crate::net::{PeerTls, Secret};
 use crate::pdu::{CommandStatus, Npi, Ton};
 use crate::smpp::{Peer, PeerBind};
@@ -80,14 +82,10 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
             "name its certificate with ca = \"…\" instead",
         );
     }
-    if let Some(path) = &ca
-        && let Err(error) = std::fs::metadata(path)
+    if ca.is_some()
+        && let Err(error) = client_config(&PeerTls { ca: ca.clone(), ..PeerTls::default() })
     {
-        section.refuse(
-            "ca",
-            format!("{} cannot be read: {error}", path.display()),
-            "name a file of certificates in PEM",
-        );
+        section.refuse("ca", with_cause(&error), "name a file of certificates in PEM");
     }
     let system_type = section.text("system_type").unwrap_or_default();
     if system_type.len() > 12 {

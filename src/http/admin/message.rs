@@ -25,8 +25,8 @@ pub(super) async fn status(operator: Operator, Path(id): Path<String>) -> Result
     };
     let engine = open.engine.clone();
     match read(move || engine.find(id)).await? {
-        Some(Found::Mt(message)) => Ok(Json(mt(&message, &Names::of(open)))),
-        Some(Found::Mo(incoming)) => Ok(Json(mo(&incoming, &Names::of(open)))),
+        Some(Found::Mt(message)) => Ok(Json(mt(&message, &Names::of(&open)))),
+        Some(Found::Mo(incoming)) => Ok(Json(mo(&incoming, &Names::of(&open)))),
         None => Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such message")),
     }
 }

@@ -44,7 +44,7 @@ const DOUBTS: &str = "trunkline_duplicates_total";
 
 pub(super) async fn render(State(admin): State<Admin>) -> Response {
     gauge!(READY).set(if admin.unready().is_none() { 1.0 } else { 0.0 });
-    if let Some(open) = admin.0.open.get() {
+    if let Some(open) = admin.is_open() {
         record(&open.engine.figures());
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], admin.0.metrics.render()).into_response()

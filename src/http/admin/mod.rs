@@ -11,6 +11,7 @@
 //! | `GET /upstreams` | how each upstream stands |
 //! | `GET /dead` | dead letters |
 //! | `POST /dead/{service}` | tries the dead letters of a service again |
+//! | `POST /reload` | reads the configuration again: 200 with warnings, or 422 with problems and nothing changed |
 //!
 //! The first three are for anybody who reaches the listener, which is on loopback unless configured otherwise. The rest
 //! wants `Authorization: Bearer` with the token that lies in the data directory.
@@ -18,10 +19,11 @@
 mod message;
 mod metrics;
 mod overview;
+mod reload;
 mod send;
 mod token;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
@@ -30,8 +32,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+pub use self::reload::{Complaint, ReloadAsked, Reloaded};
 pub use self::send::submission;
 pub use self::token::{TOKEN_FILE, Token, random_hex, token, token_path};
+use tokio::sync::mpsc;
+
 use super::problem::Problem;
 use crate::engine::Engine;
 use crate::gateway::id::MessageId;
@@ -44,7 +49,9 @@ pub struct Admin(Arc<Inner>);
 struct Inner {
     token: Token,
     metrics: telemetry::Metrics,
-    open: OnceLock<Open>,
+    open: RwLock<Option<Arc<Open>>>,
+    /// Where a wish to reload goes.
+    reload: OnceLock<mpsc::Sender<ReloadAsked>>,
     /// Set when the process is stopping.
     stopping: OnceLock<()>,
     /// The message that was posted last.
@@ -63,7 +70,7 @@ pub struct Open {
 
 impl std::fmt::Debug for Admin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Admin").field("open", &self.0.open.get().is_some()).finish_non_exhaustive()
+        f.debug_struct("Admin").field("open", &self.is_open().is_some()).finish_non_exhaustive()
     }
 }
 
@@ -73,15 +80,20 @@ impl Admin {
         Self(Arc::new(Inner {
             token,
             metrics,
-            open: OnceLock::new(),
+            open: RwLock::new(None),
+            reload: OnceLock::new(),
             stopping: OnceLock::new(),
             last: Mutex::new(None),
         }))
     }
 
-    /// The engine has recovered. A second call changes nothing.
+    /// The engine has recovered, or its settings have changed.
     pub fn open(&self, open: Open) {
-        let _ = self.0.open.set(open);
+        *self.0.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(open));
+    }
+
+    fn is_open(&self) -> Option<Arc<Open>> {
+        self.0.open.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The process is stopping: it is not ready any more.
@@ -103,8 +115,9 @@ impl Admin {
         if self.0.stopping.get().is_some() {
             return Some("stopping".into());
         }
-        let Some(open) = self.0.open.get() else { return Some("recovering".into()) };
-        let health = &open.engine.figures().health;
+        let Some(open) = self.is_open() else { return Some("recovering".into()) };
+        let figures = open.engine.figures();
+        let health = &figures.health;
         match (health.ready, &health.why) {
             (true, None) => None,
             (_, Some(why)) => Some(why.clone()),
@@ -124,6 +137,7 @@ impl Admin {
             .route("/upstreams", get(overview::upstreams))
             .route("/dead", get(overview::dead))
             .route("/dead/{service}", post(overview::revive))
+            .route("/reload", post(reload::reload))
             .fallback(|| async {
                 Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing under this path")
             })
@@ -143,8 +157,8 @@ async fn readyz(State(admin): State<Admin>) -> Response {
 struct Operator(Admin);
 
 impl Operator {
-    fn open(&self) -> Result<&Open, Problem> {
-        self.0.0.open.get().ok_or_else(|| Problem::not_now("recovering"))
+    fn open(&self) -> Result<Arc<Open>, Problem> {
+        self.0.is_open().ok_or_else(|| Problem::not_now("recovering"))
     }
 }
 

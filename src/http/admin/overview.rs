@@ -58,7 +58,7 @@ const LISTED_MAX: usize = 1_000;
 
 pub(super) async fn dead(operator: Operator) -> Result<Json<Value>, Problem> {
     let open = operator.open()?;
-    let names = Names::of(open);
+    let names = Names::of(&open);
     let mut letters = Vec::new();
     for id in &open.services {
         let Some(no) = open.engine.service(id) else { continue };
@@ -87,7 +87,7 @@ pub(super) async fn revive(
     Path(service): Path<String>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let open = operator.open()?;
-    let (id, no) = service_of(open, Some(&service))?;
+    let (id, no) = service_of(&open, Some(&service))?;
     let dead = open.engine.figures().services.get(usize::from(no.0)).map_or(0, |service| service.totals.dead);
     open.engine
         .send(Input::Revive { service: no })

@@ -31,7 +31,7 @@ pub(super) async fn send(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let Json(body) = body.map_err(|rejection| Problem::bad_request("json", rejection.body_text()))?;
     let open = operator.open()?;
-    let (service, no) = service_of(open, body.service.as_deref())?;
+    let (service, no) = service_of(&open, body.service.as_deref())?;
     let counted = count(&body.text, Table::STANDARD);
     let submission = body.into_submission(&open.country)?;
     let id = open.engine.submit(no, submission).await?;

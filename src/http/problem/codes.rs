@@ -17,6 +17,7 @@ const CODES: &[(&str, &str)] = &[
     ("length", "The text is empty or too long"),
     ("method_not_allowed", "The method is not allowed here"),
     ("monthly_limit", "The month's segments are used up"),
+    ("no_configuration", "There is no configuration file"),
     ("no_route", "No route leads to the number"),
     ("not_found", "There is no such thing"),
     ("queue_full", "Too many messages wait already"),
