@@ -70,8 +70,9 @@ fn main() {
                         destination: d.content.source,
                         state: MessageState::DELIVERED,
                         error: 0,
+                        message: None,
                     };
-                    arrivals.push(Arrival { reply: 1, what: Arrived::Receipt(report) });
+                    arrivals.push(Arrival { reply: 1, what: Arrived::Receipt(report), once: None });
                 }
                 Effect::Deliver(d) => {
                     delivered.push(DeliveryAnswer { no: d.no, status: Some(CommandStatus::ESME_ROK) });

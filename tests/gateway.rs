@@ -383,7 +383,7 @@ fn parts_of_a_long_mo_are_joined_in_any_order() {
         w.inputs.push_back(Input::Arrivals {
             link: w.up,
             upstream: world::UPSTREAM,
-            arrivals: vec![Arrival { reply, what }],
+            arrivals: vec![Arrival { reply, what, once: None }],
         });
         w.step().unwrap();
     }

@@ -5,8 +5,10 @@
 
 mod world;
 
-use trunkline::gateway::id::{MessageId, ServiceNo, UpstreamNo};
-use trunkline::gateway::message::{Asked, AskedLast, Doubt, End, Reason};
+use trunkline::gateway::delivery::Owed;
+use trunkline::gateway::id::{MessageId, Outlet, ServiceNo, UpstreamNo};
+use trunkline::gateway::message::{Asked, AskedLast, Doubt, End, Interface, Reason, Tell, Ties, Written};
+use trunkline::gateway::port::Key;
 use trunkline::gateway::record::{Accepted, ArrivedPart, Incoming, MoContent, Parked, Record, Report};
 use trunkline::gateway::settings::LongMode;
 use trunkline::pdu::{CommandStatus, DataCoding, EsmClass, MessageState};
@@ -35,6 +37,7 @@ fn samples() -> Vec<Record> {
         destination: world::address("33930000000"),
         state: MessageState::DELIVERED,
         error: 0,
+        message: None,
     };
     let accepted = Accepted {
         id,
@@ -49,10 +52,53 @@ fn samples() -> Vec<Record> {
         month: 202_403,
         parts: 1,
         asked: Asked { last: AskedLast::EachPart, intermediate: true },
+        ties: Ties::default(),
+        key: None,
         content,
     };
+    let tied = Accepted {
+        ties: Ties {
+            interface: Interface::Native,
+            written: Written { national_to: true, national_from: false },
+            watch: Some(33_612_345_678),
+            tell: [Tell { outlet: Outlet(0x8001), sent: true }][..].into(),
+            unsure_until_ms: 0,
+        },
+        key: Some(Key { key: [7; 16], digest: [8; 16] }),
+        ..accepted.clone()
+    };
+    let received = Incoming {
+        id,
+        upstream,
+        service: Some(service),
+        at_ms,
+        parts: (2, 3),
+        late: false,
+        left: 2,
+        long: LongMode::Udh,
+        watch: None,
+        answers: None,
+        tell: Box::default(),
+        once: None,
+        mo,
+    };
+    let tied_mo = Incoming {
+        watch: Some(33_600_000_000),
+        answers: Some(id),
+        tell: [Outlet(0x8001)][..].into(),
+        once: Some([9; 16]),
+        ..received.clone()
+    };
+    let outlet = Outlet(service.0);
+    let owed = Owed::Receipt {
+        id,
+        state: MessageState::DELIVERED,
+        error: 3,
+        part: (1, 1),
+        at_ms,
+        intermediate: false,
+    };
     let status = CommandStatus::ESME_RMSGQFUL;
-    let long = LongMode::Udh;
     vec![
         Record::ServiceNamed { no: service, name: "demo".into() },
         Record::UpstreamNamed { no: upstream, name: "smsc".into() },
@@ -72,22 +118,18 @@ fn samples() -> Vec<Record> {
         Record::PartArrived(Box::new(part)),
         Record::SetOut { no: 5, forget_ms: at_ms },
         Record::SetForgotten { no: 5 },
-        Record::MoReceived(Box::new(Incoming {
-            id,
-            upstream,
-            service: Some(service),
-            at_ms,
-            parts: (2, 3),
-            late: false,
-            left: 2,
-            long,
-            mo,
-        })),
-        Record::Delivering { no: 6, service, again: Some(Doubt::TimedOut) },
-        Record::Delivered { no: 6, service, at_ms },
-        Record::DeliveryPutOff { no: 6, service, not_before_ms: at_ms, counts: true },
-        Record::DeliveryDead { no: 6, service, at_ms },
-        Record::DeliveryRevived { no: 6, service, at_ms },
+        Record::MoReceived(Box::new(received)),
+        Record::Delivering { no: 6, outlet, again: Some(Doubt::TimedOut) },
+        Record::Delivered { no: 6, outlet, at_ms },
+        Record::DeliveryPutOff { no: 6, outlet, not_before_ms: at_ms, counts: true },
+        Record::DeliveryDead { no: 6, outlet, at_ms },
+        Record::DeliveryRevived { no: 6, outlet, at_ms },
+        Record::Accepted(Box::new(tied)),
+        Record::MoReceived(Box::new(tied_mo)),
+        Record::Unsure { id, part: 0, at_ms, until_ms: at_ms + 9 },
+        Record::OutletNamed { outlet: Outlet(0x8001), service, name: "demo/crm".into() },
+        Record::Blocked { service, number: 33_600_000_000, blocked: true, at_ms, by: id },
+        Record::OwedAgain { outlet: Outlet(0x8001), owed, at_ms },
     ]
 }
 

@@ -96,7 +96,7 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         deliver_long: section.choice("deliver_long", LongMode::Payload, LONG_MODES),
         deliver_window: section.count_u32("deliver_window", DELIVER_WINDOW, 1, 100_000),
         weight: section.count_u32("weight", 1, 1, 1_000),
-        id: id.clone(),
+        ..settings::Service::new(&id)
     };
     let allow_from = network::read_allow_from(&mut section, "allow_from");
     let account = smpp::Account {

@@ -11,7 +11,7 @@ use super::secret::read_password;
 use super::service::LONG_MODES;
 use super::tls::with_cause;
 use super::value;
-use crate::gateway::settings::{self, LongMode, Policy, default_policies};
+use crate::gateway::settings::{self, Policy};
 use crate::net::tls::client_config;
 use crate::net::{PeerTls, Secret};
 use crate::pdu::{CommandStatus, Npi, Ton};
@@ -27,19 +27,7 @@ pub(crate) struct Target {
 
 /// What the gateway is told of an upstream of which only the name is known.
 pub(crate) fn defaults(id: String) -> settings::Upstream {
-    settings::Upstream {
-        id,
-        rate: None,
-        burst: 1,
-        long: LongMode::Payload,
-        policies: default_policies(),
-        attempts_max: 10,
-        delay_ms: 1_000,
-        delay_max_ms: 300_000,
-        throttle_pause_ms: 1_000,
-        failover_after_ms: 5_000,
-        mo_dedupe_ms: 0,
-    }
+    settings::Upstream::new(&id)
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -138,6 +126,7 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         ),
         mo_dedupe_ms: section.duration_ms("mo_dedupe", usual.mo_dedupe_ms, Duration::ZERO, HOUR),
         id,
+        ..usual
     };
     section.end();
     (upstream, peer)

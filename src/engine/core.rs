@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::admission::Admission;
 use super::refuse::{Claims, refuse};
 use crate::gateway::cold::{Cold, Log, Lost};
+use crate::gateway::event::Event;
 use crate::gateway::port::{Asker, Effect, Input};
 use crate::gateway::record::Record;
 use crate::gateway::settings::Settings;
@@ -199,6 +200,13 @@ pub struct Checkpoint {
     /// What to write.
     pub set: WriteSet,
     shipped: Shipped,
+}
+
+impl Checkpoint {
+    /// The newest event that it holds.
+    pub fn event(&self) -> u64 {
+        self.shipped.event
+    }
 }
 
 impl Core {
@@ -426,6 +434,11 @@ impl Core {
         let Some(mut checkpoint) = self.checkpoint() else { return Ok(()) };
         self.tables.write(&mut checkpoint.set)?;
         self.checkpointed(checkpoint).map_err(StoreError::from)
+    }
+
+    /// Events that became true since the last call; their batches are on disk.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.gateway.as_mut().map(|g| g.state_mut().take_events()).unwrap_or_default()
     }
 
     /// Octets of journal since the last checkpoint.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::core::{Core, Failure};
-use crate::gateway::UpstreamFigures;
 use crate::gateway::port::Refusal;
 use crate::gateway::state::Totals;
+use crate::gateway::{OutletFigures, UpstreamFigures};
 
 /// A picture of the engine.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Figures {
     pub services: Vec<ServiceFigures>,
     /// By upstream number.
     pub upstreams: Vec<UpstreamStanding>,
+    /// Webhooks by number.
+    pub endpoints: Vec<EndpointStanding>,
     /// Messages waiting, dispatched, and sent (their receipt is pending).
     pub stages: [u64; 3],
     /// Deliveries owed to services.
@@ -83,6 +85,21 @@ pub struct UpstreamStanding {
     pub figures: UpstreamFigures,
 }
 
+/// How a webhook stands.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointStanding {
+    /// Its id: `service/name`.
+    pub id: String,
+    /// The number of its service.
+    pub service: u16,
+    /// Deliveries that are owed.
+    pub owed: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Its link.
+    pub figures: OutletFigures,
+}
+
 /// Whether new messages are taken.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Health {
@@ -103,6 +120,7 @@ impl Figures {
         let c = &state.counters;
         let totals = |at: usize| c.totals.get(at).copied().unwrap_or_default();
         let standing = gateway.upstream_figures();
+        let endpoints = gateway.endpoint_figures();
         Self {
             services: c
                 .services
@@ -119,8 +137,20 @@ impl Figures {
                     figures: standing.get(at).copied().unwrap_or_default(),
                 })
                 .collect(),
+            endpoints: c
+                .outlets
+                .iter()
+                .enumerate()
+                .map(|(at, o)| EndpointStanding {
+                    id: o.name.clone(),
+                    service: o.service.0,
+                    owed: o.owed,
+                    dead: o.dead,
+                    figures: endpoints.get(at).copied().unwrap_or_default(),
+                })
+                .collect(),
             stages: c.stages,
-            notify: c.totals.iter().map(|t| t.owed).sum(),
+            notify: c.totals.iter().map(|t| t.owed).chain(c.outlets.iter().map(|o| o.owed)).sum(),
             dispatch_doubts: c.dispatch_doubts,
             delivery_doubts: c.delivery_doubts,
             unrouted: c.unrouted,

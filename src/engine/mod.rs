@@ -5,29 +5,34 @@
 //! [`Engine::find`] looks in the live map and then in the tables.
 
 mod admission;
+mod call;
 mod core;
 mod figures;
 mod mailbox;
 mod queue;
+mod read;
 mod refuse;
 mod run;
+mod tail;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
+use self::call::{Answered, Call};
 pub use self::core::{Checkpoint, Config, Core, Failure, ReplayError, StartError};
-pub use self::figures::{Figures, Health, ServiceFigures, UpstreamStanding};
+pub use self::figures::{EndpointStanding, Figures, Health, ServiceFigures, UpstreamStanding};
 pub use self::mailbox::Mailbox;
 use self::queue::Queue;
 pub use self::queue::Stopped;
+pub use self::read::{Events, EventsError, Page};
+use self::tail::Tail;
 use crate::clock::Clock;
-use crate::gateway::cold::{Cold, Lost};
-use crate::gateway::delivery::Delivery;
-use crate::gateway::id::{LinkId, MessageId, ServiceNo, UpstreamNo};
-use crate::gateway::port::{Asker, Effect, Found, Input, Refusal, Submission};
+use crate::gateway::cold::Cold;
+use crate::gateway::id::{LinkId, Outlet, ServiceNo, UpstreamNo};
+use crate::gateway::port::{Asker, Effect, Input};
 use crate::gateway::settings::Settings;
 use crate::gateway::state::Live;
 use crate::store::file::Disk;
@@ -40,8 +45,10 @@ pub struct Engine(Arc<Shared>);
 struct Shared {
     queue: Queue,
     links: Mutex<HashMap<LinkId, Arc<Mailbox>>>,
-    calls: Mutex<HashMap<u64, oneshot::Sender<Result<MessageId, Refusal>>>>,
+    calls: Mutex<HashMap<u64, Call>>,
     next: AtomicU64,
+    tail: Tail,
+    newest: watch::Sender<u64>,
     live: Arc<Live>,
     cold: Arc<dyn Cold>,
     figures: Mutex<Arc<Figures>>,
@@ -63,12 +70,17 @@ impl Engine {
         let queue = Queue::new(config.queue_max);
         let origin = clock.instant();
         let now = run::now(&clock, origin);
-        let core = Core::open(disk, config, settings, Arc::clone(&live), run::chance(), now)?;
+        let mut core = Core::open(disk, config, settings, Arc::clone(&live), run::chance(), now)?;
+        let tail = Tail::default();
+        let seen = tail.extend(core.take_events());
+        let newest = core.gateway().map_or(0, |g| g.state().counters.event).max(seen);
         let shared = Arc::new(Shared {
             queue,
             links: Mutex::default(),
             calls: Mutex::default(),
             next: AtomicU64::new(1),
+            tail,
+            newest: watch::Sender::new(newest),
             live,
             cold: core.reader(),
             figures: Mutex::new(Arc::new(Figures::of(&core, None))),
@@ -106,54 +118,21 @@ impl Engine {
         self.0.queue.send(input).await
     }
 
-    /// Submits one message and resolves when it is on disk. Dropping the future does not take the message back.
-    ///
-    /// # Errors
-    /// Why it was not accepted; [`Refusal::Unavailable`] when the engine stops.
-    pub async fn submit(&self, service: ServiceNo, submission: Submission) -> Result<MessageId, Refusal> {
-        let call = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let (answer, waiting) = oneshot::channel();
-        lock(&self.0.calls).insert(call, answer);
-        let input = Input::Submit { from: Asker::Call(call), service, submissions: vec![submission] };
-        if self.send(input).await.is_err() {
-            lock(&self.0.calls).remove(&call);
-            return Err(Refusal::Unavailable);
-        }
-        waiting.await.unwrap_or(Err(Refusal::Unavailable))
-    }
-
     /// The number of a configured service.
     pub fn service(&self, id: &str) -> Option<ServiceNo> {
         let at = self.figures().services.iter().position(|s| s.id == id)?;
         u16::try_from(at).ok().map(ServiceNo)
     }
 
+    /// The number of a configured webhook.
+    pub fn outlet(&self, endpoint: &str) -> Option<Outlet> {
+        Outlet::endpoint(self.figures().endpoints.iter().position(|e| e.id == endpoint)?)
+    }
+
     /// The number of a configured upstream.
     pub fn upstream(&self, id: &str) -> Option<UpstreamNo> {
         let at = self.figures().upstreams.iter().position(|u| u.id == id)?;
         u16::try_from(at).ok().map(UpstreamNo)
-    }
-
-    /// A message of either direction. Reads the disk if it has to: not for a thread that must not wait.
-    ///
-    /// # Errors
-    /// [`Lost`] when the tables cannot be read.
-    pub fn find(&self, id: MessageId) -> Result<Option<Found>, Lost> {
-        if let Some(message) = self.0.live.get(&id) {
-            return Ok(Some(Found::Mt(message.value().clone())));
-        }
-        if let Some(message) = self.0.cold.message(id)? {
-            return Ok(Some(Found::Mt(Box::new(message))));
-        }
-        Ok(self.0.cold.incoming(id)?.map(|incoming| Found::Mo(Box::new(incoming))))
-    }
-
-    /// Dead letters of a service as of the last checkpoint, oldest first. Reads the disk.
-    ///
-    /// # Errors
-    /// [`Lost`] when the tables cannot be read.
-    pub fn dead(&self, service: ServiceNo, limit: usize) -> Result<Vec<Delivery>, Lost> {
-        self.0.cold.dead(service, limit)
     }
 
     /// Everything that is counted, as of at most a few hundred milliseconds ago.
@@ -180,17 +159,7 @@ impl Shared {
         for (asker, effect) in effects.drain(..) {
             match asker {
                 Asker::Link(link) => staged.entry(link).or_default().push(effect),
-                Asker::Call(call) => {
-                    let answer = match effect {
-                        Effect::Accepted { id, .. } => Ok(id),
-                        Effect::Refused { refusal, .. } => Err(refusal),
-                        _ => continue,
-                    };
-                    if let Some(waiting) = lock(&self.calls).remove(&call) {
-                        // Who asked may have gone; the message is taken all the same.
-                        let _ = waiting.send(answer);
-                    }
-                }
+                Asker::Call(call) => answer(&mut lock(&self.calls), call, effect),
             }
         }
         let links = lock(&self.links);
@@ -202,6 +171,16 @@ impl Shared {
             Some(_) => true,
             None => false,
         });
+    }
+}
+
+/// Hands a caller what it waits for. Who asked may have gone; what was decided holds all the same.
+fn answer(calls: &mut HashMap<u64, Call>, call: u64, effect: Effect) {
+    if let Some(waiting) = calls.get_mut(&call)
+        && waiting.answered(Answered::of(effect))
+        && let Some(done) = calls.remove(&call)
+    {
+        done.finish();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who waits for an answer, and what they are told when a batch fails.
 
-use crate::gateway::port::{Asker, Effect, Input, Refusal};
+use crate::gateway::port::{Asker, Effect, Input, NotCancelled, Refusal};
 
 /// Those who wait for effects of a batch.
 #[derive(Debug, Default)]
@@ -10,6 +10,8 @@ pub(super) struct Claims(Vec<(Asker, Claim)>);
 enum Claim {
     Submission(u32),
     Arrival(u32),
+    Cancel,
+    Change,
 }
 
 impl Claims {
@@ -22,6 +24,8 @@ impl Claims {
             Input::Arrivals { link, arrivals, .. } => {
                 self.0.extend(arrivals.iter().map(|a| (Asker::Link(*link), Claim::Arrival(a.reply))));
             }
+            Input::Cancel { from, .. } => self.0.push((*from, Claim::Cancel)),
+            Input::Block { from, .. } | Input::Replay { from, .. } => self.0.push((*from, Claim::Change)),
             _ => {}
         }
     }
@@ -32,6 +36,9 @@ impl Claims {
             let effect = match claim {
                 Claim::Submission(reply) => Effect::Refused { reply, refusal: Refusal::Disk },
                 Claim::Arrival(reply) => Effect::Acknowledge { reply, stored: false },
+                Claim::Cancel => Effect::Cancelled(Err(NotCancelled::Unavailable)),
+                // Not done: who asked is told so by hearing of a refusal where a number is expected.
+                Claim::Change => Effect::Refused { reply: 0, refusal: Refusal::Disk },
             };
             (asker, effect)
         }));

@@ -10,7 +10,7 @@ use super::figures::Figures;
 use super::{Shared, lock};
 use crate::clock::Clock;
 use crate::gateway::Now;
-use crate::gateway::id::LinkId;
+use crate::gateway::id::{LinkId, Outlet, ServiceNo};
 use crate::gateway::port::{Asker, Effect, Input};
 use crate::store::tables::{Day, Tables};
 
@@ -125,7 +125,8 @@ struct Loop<'a> {
 
 /// A link, as it was told of.
 enum Bound {
-    Esme(crate::gateway::id::ServiceNo),
+    Esme(ServiceNo),
+    Endpoint(Outlet, u32),
     Upstream,
 }
 
@@ -160,6 +161,7 @@ impl Loop<'_> {
             self.busy += self.clock.instant() - begun;
             self.batches += u64::from(self.core.position() != written);
             self.shared.release(&mut self.effects, &mut self.staged);
+            self.tell_events();
             self.begin_checkpoint(false);
             self.publish();
             let least = Duration::from_millis(self.core.config().batch_ms);
@@ -169,6 +171,14 @@ impl Loop<'_> {
             }
         }
         self.finish();
+    }
+
+    /// Shows readers what has happened, now that it is on disk.
+    fn tell_events(&mut self) {
+        let newest = self.shared.tail.extend(self.core.take_events());
+        if newest > 0 {
+            self.shared.newest.send_replace(newest);
+        }
     }
 
     /// The state is read anew as soon as disk and tables allow; until then nothing is taken.
@@ -184,8 +194,13 @@ impl Loop<'_> {
             Ok(()) => {
                 tracing::warn!("the state was read anew; messages are taken again");
                 self.failure = None;
+                self.shared.tail.clear();
+                self.tell_events();
                 let bound = |(link, bound): (&LinkId, &Bound)| match bound {
                     Bound::Esme(service) => Some(Input::EsmeBound { link: *link, service: *service }),
+                    Bound::Endpoint(outlet, window) => {
+                        Some(Input::EndpointBound { link: *link, outlet: *outlet, window: *window })
+                    }
                     Bound::Upstream => None,
                 };
                 inputs.extend(self.bound.iter().filter_map(bound));
@@ -201,7 +216,7 @@ impl Loop<'_> {
     fn cut_upstreams(&mut self) {
         let links = self.bound.iter().filter(|(_, b)| matches!(b, Bound::Upstream)).map(|(link, _)| *link);
         self.effects.extend(links.map(|link| (Asker::Link(link), Effect::Unbind)));
-        self.bound.retain(|_, b| matches!(b, Bound::Esme(_)));
+        self.bound.retain(|_, b| !matches!(b, Bound::Upstream));
     }
 
     fn look_at_disk(&mut self, inputs: &mut VecDeque<Input>) {
@@ -254,6 +269,7 @@ impl Loop<'_> {
     fn checkpointed(&mut self, checkpoint: Checkpoint) {
         self.writing = false;
         self.checkpoints += 1;
+        self.shared.tail.stored(checkpoint.event());
         if let Err(error) = self.core.checkpointed(checkpoint) {
             tracing::warn!(%error, "old journal segments cannot be removed yet");
         }
@@ -304,6 +320,9 @@ impl Loop<'_> {
 fn note_bound(bound: &mut HashMap<LinkId, Bound>, input: &Input) {
     match input {
         Input::EsmeBound { link, service } => drop(bound.insert(*link, Bound::Esme(*service))),
+        Input::EndpointBound { link, outlet, window } => {
+            bound.insert(*link, Bound::Endpoint(*outlet, *window));
+        }
         Input::UpstreamBound { link, .. } => drop(bound.insert(*link, Bound::Upstream)),
         Input::LinkClosed { link } => drop(bound.remove(link)),
         _ => {}

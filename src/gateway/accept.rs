@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::cold::Lost;
-use super::id::ServiceNo;
-use super::message::{Asked, AskedLast, End, Reason};
-use super::port::{Asker, Effect, Refusal, Submission, When};
+use super::id::{MessageId, ServiceNo};
+use super::message::{Asked, AskedLast, End, Interface, Reason, Ties, Written};
+use super::port::{Asker, Effect, Key, Refusal, Submission, When};
 use super::record::{Accepted, Record};
-use super::settings::{LongMode, Profile, Service, normalise};
+use super::settings::{Channels, LongMode, Profile, Service, normalise};
+use super::state::Scope;
 use super::{Gateway, Now, Turn, outbound};
 use crate::pdu::{Address, DataCoding};
 use crate::text::{Table, UnitKind, billed_of, segments_of};
@@ -25,6 +26,16 @@ impl Gateway {
         turn: &mut Turn<'_>,
     ) -> Result<(), Lost> {
         let reply = submission.reply;
+        if let Some(key) = submission.key
+            && let Some(known) = self.known_request(service, key, turn.now)?
+        {
+            let effect = match known {
+                Ok(id) => Effect::Accepted { reply, id, repeated: true },
+                Err(refusal) => Effect::Refused { reply, refusal },
+            };
+            turn.effects.push((from, effect));
+            return Ok(());
+        }
         match self.examine(service, submission, turn.now) {
             Ok((accepted, blacklisted)) => {
                 let (id, key, at_ms) = (accepted.id, accepted.queue(), accepted.at_ms);
@@ -44,7 +55,7 @@ impl Gateway {
                         self.outbound(key.upstream).push(key, place, id);
                     }
                 }
-                turn.effects.push((from, Effect::Accepted { reply, id }));
+                turn.effects.push((from, Effect::Accepted { reply, id, repeated: false }));
             }
             Err(refusal) => {
                 *self.counts.refused.entry(refusal).or_default() += 1;
@@ -52,6 +63,18 @@ impl Gateway {
             }
         }
         Ok(())
+    }
+
+    /// What was answered to a request with this key, if there was one lately.
+    fn known_request(
+        &self,
+        service: ServiceNo,
+        key: Key,
+        now: Now,
+    ) -> Result<Option<Result<MessageId, Refusal>>, Lost> {
+        let life = self.settings.rules.key_life_ms;
+        let known = self.state.key(Scope::service(service), key.key, now.utc_ms, life)?;
+        Ok(known.map(|known| if known.digest == key.digest { Ok(known.id) } else { Err(Refusal::KeyReused) }))
     }
 
     fn examine(
@@ -93,7 +116,11 @@ impl Gateway {
         let upstream = self.route(no, &sender, &destination, follow, now).ok_or(Refusal::NoRoute)?;
         let long = self.upstream(upstream).map_or(LongMode::Payload, |u| u.long);
         let parts = parts(long, &content);
-        let asked = asked(&service, &content);
+        let asked = asked(&service, &content, submission.interface);
+        let ties = self.ties(no, &service, submission.interface, submission.written, &destination);
+        let own = submission.interface == Interface::Own;
+        let number = destination.parse().unwrap_or(0);
+        let blocked = service.blacklist.contains(&destination) || self.state.is_blocked(no, number);
         let accepted = Accepted {
             id: self.ids.next(now.utc_ms),
             service: no,
@@ -107,9 +134,34 @@ impl Gateway {
             month,
             parts,
             asked,
+            ties,
+            key: submission.key,
             content,
         };
-        Ok((accepted, service.blacklist.contains(&destination)))
+        Ok((accepted, blocked && !own))
+    }
+
+    /// Who is told what becomes of a message, beside SMPP.
+    fn ties(
+        &self,
+        no: ServiceNo,
+        service: &Service,
+        interface: Interface,
+        written: Written,
+        destination: &str,
+    ) -> Ties {
+        let by_http = matches!(interface, Interface::Rest | Interface::Native);
+        let webhook = match service.receipts {
+            Channels::Webhook | Channels::Both => true,
+            Channels::Same => by_http,
+            Channels::Smpp => false,
+        };
+        let tell = match self.tells(no) {
+            Some(tells) if webhook => tells.receipts.as_slice().into(),
+            _ => Box::default(),
+        };
+        let watch = if service.watched { destination.parse().ok() } else { None };
+        Ties { interface, written, watch, tell, unsure_until_ms: 0 }
     }
 
     /// End of validity and earliest dispatch, in UTC milliseconds.
@@ -220,8 +272,28 @@ pub(super) fn has_sar(tlvs: &[u8]) -> bool {
         && crate::pdu::Tlvs::read_as_far_as_good(tlvs).find(crate::pdu::Tag::SAR_TOTAL_SEGMENTS).is_some()
 }
 
-fn asked(service: &Service, content: &super::message::Content) -> Asked {
+/// A number as it is compared, in digits; `None` for anything else.
+pub(super) fn digits_of(address: &Address, country: &str) -> Option<u64> {
+    normalise(std::str::from_utf8(address.octets.as_bytes()).ok()?, country).parse().ok()
+}
+
+/// The receipts that are owed by SMPP (SEMANTICS 9).
+fn asked(service: &Service, content: &super::message::Content, interface: Interface) -> Asked {
     let wanted = content.registered_delivery;
+    let by_smpp = match service.receipts {
+        Channels::Smpp | Channels::Both => true,
+        Channels::Same => interface == Interface::Smpp,
+        Channels::Webhook => false,
+    };
+    if !by_smpp {
+        return Asked { last: AskedLast::Never, intermediate: false };
+    }
+    if interface != Interface::Smpp {
+        // It has no registered_delivery of its own: whoever wants its receipts by SMPP wants all of them.
+        let last =
+            if service.profile == Profile::TimeToChat { AskedLast::EachPart } else { AskedLast::Always };
+        return Asked { last, intermediate: false };
+    }
     let last = match service.profile {
         Profile::TimeToChat => AskedLast::EachPart,
         Profile::Standard => match wanted.0 & 3 {

@@ -6,7 +6,7 @@ use super::id::{LinkId, MessageId, UpstreamNo};
 use super::message::{Doubt, PartStage, Stage};
 use super::port::{Answer, Outcome, Ticket};
 use super::record::Record;
-use super::settings::Policy;
+use super::settings::{Policy, Unknown};
 use super::{Gateway, Turn};
 use crate::pdu::CommandStatus;
 
@@ -33,7 +33,7 @@ impl Gateway {
             self.outbound(upstream).answered(link, queue);
         } else {
             self.counts.answers_late += 1;
-            if !late || matches!(outcome, Outcome::TimedOut) {
+            if !late || matches!(outcome, Outcome::TimedOut | Outcome::Unknown) {
                 return Ok(());
             }
         }
@@ -47,14 +47,15 @@ impl Gateway {
             Outcome::Taken(upstream_id) => {
                 self.outbound(upstream).went_well(link, turn.now);
                 self.commit(turn, Record::Sent { id, part, at_ms, upstream_id: upstream_id.clone() })?;
+                self.will_inquire(upstream, id, turn.now);
                 self.match_parked(upstream, &upstream_id, (id, part), turn)
             }
-            Outcome::TimedOut if ended => {
+            Outcome::TimedOut | Outcome::Unknown if ended => {
                 self.state.settle_ended(id);
                 Ok(())
             }
-            Outcome::TimedOut => {
-                self.commit(turn, Record::Doubted { id, part, at_ms, doubt: Doubt::TimedOut })?;
+            Outcome::TimedOut | Outcome::Unknown => {
+                self.outcome_unknown(upstream, (id, part), Doubt::TimedOut, turn)?;
                 self.wait_again(id)
             }
             Outcome::Refused(status) if ended => {
@@ -100,6 +101,27 @@ impl Gateway {
         }
     }
 
+    /// Nobody knows whether the upstream took a part: it is sent again, or a report is waited for, as its policy says.
+    pub(super) fn outcome_unknown(
+        &mut self,
+        upstream: UpstreamNo,
+        (id, part): (MessageId, u8),
+        doubt: Doubt,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Lost> {
+        let at_ms = turn.now.utc_ms;
+        let policy = self.upstream(upstream).map(|u| (u.unknown, u.reconcile_ms));
+        let Some((Unknown::Reconcile, wait)) = policy else {
+            return self.commit(turn, Record::Doubted { id, part, at_ms, doubt });
+        };
+        let until_ms = at_ms.saturating_add(wait);
+        self.commit(turn, Record::Unsure { id, part, at_ms, until_ms })?;
+        if until_ms <= self.deadlines_upto {
+            self.deadlines.insert((until_ms, id));
+        }
+        Ok(())
+    }
+
     /// Puts a message back to the front of its queue.
     pub(super) fn wait_again(&mut self, id: MessageId) -> Result<(), Lost> {
         let Some(m) = self.state.message(id)? else { return Ok(()) };
@@ -119,11 +141,11 @@ impl Gateway {
             self.delayed.pop_first();
             self.wait_again(id)?;
         }
-        while let Some(&(due, service, no)) = self.delayed_deliveries.first()
+        while let Some(&(due, outlet, no)) = self.delayed_deliveries.first()
             && due <= turn.now.utc_ms
         {
             self.delayed_deliveries.pop_first();
-            self.inbox(service).put_back(no);
+            self.inbox(outlet).put_back(no);
         }
         Ok(())
     }
@@ -136,7 +158,6 @@ impl Gateway {
         turn: &mut Turn<'_>,
     ) -> Result<(), Lost> {
         self.outbound(no).lost(link, turn.now);
-        let at_ms = turn.now.utc_ms;
         for id in self.state.dispatched_on(link) {
             let Some(mut m) = self.state.message(id)? else { continue };
             let mut doubted = Vec::new();
@@ -155,7 +176,7 @@ impl Gateway {
                 continue;
             }
             for part in doubted {
-                self.commit(turn, Record::Doubted { id, part, at_ms, doubt: Doubt::SessionLost })?;
+                self.outcome_unknown(no, (id, part), Doubt::SessionLost, turn)?;
             }
             self.wait_again(id)?;
         }

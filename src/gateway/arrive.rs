@@ -4,11 +4,12 @@ use std::collections::{HashMap, VecDeque};
 
 use super::accept::unit_kind;
 use super::cold::Lost;
-use super::id::{LinkId, UpstreamNo};
+use super::id::{LinkId, MessageId, Outlet, ServiceNo, UpstreamNo};
 use super::join::{Fit, Set, SetKey};
-use super::port::{Arrival, Arrived};
+use super::port::{Arrival, Arrived, Once};
 use super::record::{ArrivedPart, Incoming, MoContent, Record};
-use super::settings::LongMode;
+use super::settings::{Channels, LongMode};
+use super::state::Scope;
 use super::{Gateway, Turn};
 use crate::text::{Table, segments_of};
 
@@ -90,10 +91,14 @@ impl Gateway {
                     // A repetition is now on this session: if the same comes on it again, somebody said it again.
                     self.recent_mo.remember(upstream, &mo, Some(link), now_ms);
                 }
-                if repeated {
+                let seen = match &arrival.once {
+                    Some(once) => self.was_seen(upstream, once, turn)?,
+                    None => false,
+                };
+                if repeated || seen {
                     self.counts.mo_repeated += 1;
                 } else {
-                    self.receive(upstream, mo, (1, 1), false, turn)?;
+                    self.receive(upstream, mo, (1, 1), (false, arrival.once.map(|o| o.key)), turn)?;
                 }
             }
             Arrived::MoPart { reference, wide, total, number, mo } => {
@@ -118,7 +123,7 @@ impl Gateway {
                 // The others went out without it.
                 let (upstream, mo, parts) = (part.upstream, part.mo.clone(), (1, part.total));
                 self.commit(turn, Record::PartArrived(Box::new(part)))?;
-                self.receive(upstream, mo, parts, true, turn)
+                self.receive(upstream, mo, parts, (true, None), turn)
             }
             Some((no, Fit::Wanted, false)) => {
                 self.commit(turn, Record::PartArrived(Box::new(part)))?;
@@ -164,7 +169,7 @@ impl Gateway {
         let forget_ms = turn.now.utc_ms + self.settings.rules.join_ms;
         self.commit(turn, Record::SetOut { no, forget_ms })?;
         let parts = (u8::try_from(have).unwrap_or(u8::MAX), key.total);
-        self.receive(key.upstream, mo, parts, false, turn)
+        self.receive(key.upstream, mo, parts, (false, None), turn)
     }
 
     /// Sets whose time is over go out with what is there, or are forgotten.
@@ -193,16 +198,79 @@ impl Gateway {
         upstream: UpstreamNo,
         mo: MoContent,
         parts: (u8, u8),
-        late: bool,
+        (late, once): (bool, Option<[u8; 16]>),
         turn: &mut Turn<'_>,
     ) -> Result<(), Lost> {
         let service = self.owner(upstream, &mo.destination);
         let long = service.and_then(|s| self.service(s)).map_or(LongMode::Payload, |s| s.deliver_long);
-        let left = service.map_or(0, |_| pdus(long, &mo));
+        let channels = service.and_then(|s| self.service(s)).map_or(Channels::Same, |s| s.incoming);
+        let tell: Box<[Outlet]> = match (channels, service.and_then(|s| self.tells(s))) {
+            (Channels::Smpp, _) | (_, None) => Box::default(),
+            (_, Some(tells)) => tells.incoming.as_slice().into(),
+        };
+        let by_smpp = if channels == Channels::Webhook { 0 } else { service.map_or(0, |_| pdus(long, &mo)) };
+        let left = by_smpp.saturating_add(u8::try_from(tell.len()).unwrap_or(u8::MAX));
+        let watched = service.and_then(|s| self.service(s)).is_some_and(|s| s.watched);
+        let mobile = super::accept::digits_of(&mo.source, &self.settings.rules.country);
+        let watch = if watched { mobile.or(Some(0)) } else { None };
+        let answers = match (service, watch) {
+            (Some(service), Some(mobile)) if mobile != 0 => self.answered_by(service, mobile, &mo, turn)?,
+            _ => None,
+        };
         let id = self.ids.next(turn.now.utc_ms);
         let at_ms = turn.now.utc_ms;
-        let incoming = Incoming { id, upstream, service, at_ms, parts, late, left, long, mo };
-        self.commit(turn, Record::MoReceived(Box::new(incoming)))
+        let incoming = Incoming {
+            id,
+            upstream,
+            service,
+            at_ms,
+            parts,
+            late,
+            left,
+            long,
+            watch,
+            answers,
+            tell,
+            once,
+            mo,
+        };
+        let words = service.and_then(|s| self.service(s)).is_some_and(|s| s.opt_out.is_some());
+        let said = words.then(|| incoming.clone());
+        self.commit(turn, Record::MoReceived(Box::new(incoming)))?;
+        said.map_or(Ok(()), |incoming| self.opt_out(&incoming, turn))
+    }
+
+    /// The same MO was taken before.
+    fn was_seen(&self, upstream: UpstreamNo, once: &Once, turn: &Turn<'_>) -> Result<bool, Lost> {
+        let life = self.settings.rules.key_life_ms;
+        for key in std::iter::once(&once.key).chain(&once.also) {
+            if self.state.key(Scope::upstream(upstream), *key, turn.now.utc_ms, life)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The last message of the service from this number to this mobile, if there was one lately.
+    fn answered_by(
+        &self,
+        service: ServiceNo,
+        mobile: u64,
+        mo: &MoContent,
+        turn: &Turn<'_>,
+    ) -> Result<Option<MessageId>, Lost> {
+        let since = turn.now.utc_ms.saturating_sub(self.settings.rules.answered_ms);
+        let country = &self.settings.rules.country;
+        let own = super::accept::digits_of(&mo.destination, country);
+        for id in self.state.last_to(service, mobile, since)? {
+            if let Some(m) = self.state.message(id)?
+                && m.accepted_ms >= since
+                && super::accept::digits_of(&m.content.source, country) == own
+            {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -94,6 +94,11 @@ impl Gateway {
         report: Report,
         turn: &mut Turn<'_>,
     ) -> Result<(), Lost> {
+        if let Some(id) = report.message
+            && self.is_known_by(upstream, id, &report, turn)?
+        {
+            return self.receipted(id, 0, &report, turn);
+        }
         match self.find_receipted(upstream, &report, turn)? {
             Match::One(id, part) => self.receipted(id, part, &report, turn),
             Match::Ambiguous => {
@@ -102,6 +107,26 @@ impl Gateway {
             }
             Match::None => self.park(upstream, report, turn),
         }
+    }
+
+    /// The upstream gave our own id back: whatever it calls the message, this is it.
+    fn is_known_by(
+        &mut self,
+        upstream: UpstreamNo,
+        id: MessageId,
+        report: &Report,
+        turn: &mut Turn<'_>,
+    ) -> Result<bool, Lost> {
+        let Some(m) = self.state.message(id)?.filter(|m| m.upstream == upstream) else { return Ok(false) };
+        let nameless = m.parts.first().is_some_and(|p| p.upstream_id.is_empty());
+        let unsure = m.ties.unsure_until_ms != 0;
+        drop(m);
+        if (nameless || unsure) && !report.upstream_id.is_empty() {
+            let (at_ms, upstream_id) = (turn.now.utc_ms, report.upstream_id.clone());
+            self.commit(turn, Record::Sent { id, part: 0, at_ms, upstream_id })?;
+            self.will_inquire(upstream, id, turn.now);
+        }
+        Ok(true)
     }
 
     fn find_receipted(

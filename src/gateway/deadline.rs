@@ -83,7 +83,7 @@ impl Gateway {
     fn deadline(&mut self, id: MessageId, turn: &mut Turn<'_>) -> Result<(), Lost> {
         let at_ms = turn.now.utc_ms;
         let Some(m) = self.state.message(id)? else { return Ok(()) };
-        let (stage, due) = (m.stage, m.deadline_ms());
+        let (stage, due, unsure) = (m.stage, m.deadline_ms(), m.ties.unsure_until_ms != 0);
         drop(m);
         match due {
             None => Ok(()),
@@ -96,8 +96,10 @@ impl Gateway {
             Some(_) => match stage {
                 Stage::Waiting => self
                     .commit(turn, Record::Ended { id, at_ms, end: End::Expired, reason: Reason::Validity }),
-                Stage::Sent => self
-                    .commit(turn, Record::Ended { id, at_ms, end: End::Unknown, reason: Reason::NoReceipt }),
+                Stage::Sent => {
+                    let reason = if unsure { Reason::NoReport } else { Reason::NoReceipt };
+                    self.commit(turn, Record::Ended { id, at_ms, end: End::Unknown, reason })
+                }
                 // Its answer, or the response timer, decides; then it is looked at again.
                 Stage::Dispatched => {
                     self.deadlines.insert((at_ms + 1_000, id));

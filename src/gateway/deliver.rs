@@ -1,4 +1,5 @@
-//! What is owed to services leaves through their bound receivers, in order, through windows (SEMANTICS 9 and 12).
+//! What is owed to services leaves through their bound receivers and their webhooks, in order, through windows
+//! (SEMANTICS 9 and 12).
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,13 +7,13 @@ use super::accept::unit_kind;
 use super::backoff::Backoff;
 use super::cold::Lost;
 use super::delivery::{Delivery, Owed};
-use super::id::{LinkId, MessageId, ServiceNo};
+use super::id::{LinkId, MessageId, Outlet};
 use super::message::Doubt;
-use super::port::{Asker, Carry, Deliver, DeliveryAnswer, Effect, Fact, ReceiptFact};
+use super::port::{Asker, Carry, Deliver, DeliveryAnswer, Effect, Fact, IncomingFact, ReceiptFact};
 use super::queue::{Front, PAGE, Paged};
 use super::record::{Incoming, MoContent, Record};
 use super::settings::{LongMode, Profile};
-use super::{Gateway, Turn};
+use super::{Gateway, OutletFigures, Turn};
 use crate::pdu::{CommandStatus, EsmClass};
 use crate::text::udh::{Concatenation, Reference};
 use crate::text::{Table, split};
@@ -20,7 +21,7 @@ use crate::text::{Table, split};
 /// Response time-outs on one session after which it is unbound.
 const TIMEOUTS_MAX: u32 = 3;
 
-/// A service's deliveries and the sessions that take them.
+/// An outlet's deliveries and the links that take them.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     queue: Paged<()>,
@@ -75,9 +76,13 @@ impl Inbox {
 
     pub(super) fn bound(&mut self, id: LinkId, window: u32) {
         self.changed();
+        if let Some(link) = self.link(id) {
+            link.window = window;
+            return;
+        }
         self.links.push(Link {
             id,
-            window: window.max(1),
+            window,
             in_flight: 0,
             timeouts: 0,
             leaving: false,
@@ -111,10 +116,10 @@ impl Inbox {
 }
 
 impl Gateway {
-    /// Sends what the windows of a service's sessions allow.
-    pub(super) fn deliver(&mut self, service: ServiceNo, turn: &mut Turn<'_>) -> Result<(), Lost> {
+    /// Sends what the windows of an outlet's links allow.
+    pub(super) fn deliver(&mut self, outlet: Outlet, turn: &mut Turn<'_>) -> Result<(), Lost> {
         loop {
-            let inbox = self.inbox(service);
+            let inbox = self.inbox(outlet);
             if inbox.queue.is_empty() {
                 return Ok(());
             }
@@ -123,62 +128,65 @@ impl Gateway {
                 Front::Entry(no, ()) => no,
                 Front::Empty => return Ok(()),
                 Front::Stored(from) => {
-                    let rows = self.state.cold().deliveries(service, from, PAGE)?;
+                    let rows = self.state.cold().deliveries(outlet, from, PAGE)?;
                     let whole = rows.len() < PAGE;
-                    self.inbox(service).queue.refill(rows.into_iter().map(|no| (no, ())).collect(), whole);
+                    self.inbox(outlet).queue.refill(rows.into_iter().map(|no| (no, ())).collect(), whole);
                     continue;
                 }
             };
-            self.inbox(service).queue.pop();
-            let Some(d) = self.state.delivery(service, no)? else { continue };
+            self.inbox(outlet).queue.pop();
+            let Some(d) = self.state.delivery(outlet, no)? else { continue };
             if d.link.is_some() {
                 continue;
             }
             let avoid = d.avoid;
             let (owed, not_before, again) =
                 (d.owed, d.not_before_ms, d.doubt.or(d.under_way.then_some(Doubt::Restart)));
+            let attempt = u32::from(d.tries) + u32::from(d.puts_off) + 1;
             if not_before > turn.now.utc_ms {
-                self.delayed_deliveries.insert((not_before, service, no));
+                self.delayed_deliveries.insert((not_before, outlet, no));
                 continue;
             }
             if avoid == Some(link) {
-                match self.inbox(service).other(link) {
+                match self.inbox(outlet).other(link) {
                     Some(other) => link = other,
                     None => {
-                        self.inbox(service).shunned.push(no);
+                        self.inbox(outlet).shunned.push(no);
                         continue;
                     }
                 }
             }
-            if let Some(waiting) = self.inbox(service).busy.get_mut(&owed.about())
+            if let Some(waiting) = self.inbox(outlet).busy.get_mut(&owed.about())
                 && !matches!(owed, Owed::Mo { .. })
             {
                 waiting.push(no);
                 continue;
             }
-            let Some(fact) = self.fact(owed)? else {
+            let Some(fact) = self.fact(outlet, owed)? else {
                 // What it was about is gone; nothing can be told any more.
                 let at_ms = turn.now.utc_ms;
-                self.commit(turn, Record::DeliveryDead { no, service, at_ms })?;
+                self.commit(turn, Record::DeliveryDead { no, outlet, at_ms })?;
                 continue;
             };
-            self.commit(turn, Record::Delivering { no, service, again })?;
-            if let Some(d) = self.state.delivery(service, no)? {
+            self.commit(turn, Record::Delivering { no, outlet, again })?;
+            if let Some(d) = self.state.delivery(outlet, no)? {
                 (d.link, d.doubt) = (Some(link), None);
             }
-            let inbox = self.inbox(service);
+            let inbox = self.inbox(outlet);
             inbox.busy.entry(owed.about()).or_default();
             if let Some(link) = inbox.link(link) {
                 link.in_flight += 1;
                 link.sent.push_back(no);
             }
-            let profile = self.service(service).map_or(Profile::Standard, |s| s.profile);
-            turn.effects.push((Asker::Link(link), Effect::Deliver(Box::new(Deliver { no, profile, fact }))));
+            let profile =
+                outlet.service().and_then(|s| self.service(s)).map_or(Profile::Standard, |s| s.profile);
+            let deliver = Deliver { no, profile, attempt, fact };
+            turn.effects.push((Asker::Link(link), Effect::Deliver(Box::new(deliver))));
         }
     }
 
     /// What a delivery says, if it can still be said.
-    fn fact(&self, owed: Owed) -> Result<Option<Fact>, Lost> {
+    fn fact(&self, outlet: Outlet, owed: Owed) -> Result<Option<Fact>, Lost> {
         match owed {
             Owed::Receipt { id, state, error, part, at_ms, intermediate } => {
                 let Some(m) = self.state.message(id)? else { return Ok(None) };
@@ -196,10 +204,18 @@ impl Gateway {
                     data_coding: m.content.data_coding,
                     intermediate,
                     reference: m.content.reference.clone(),
+                    late: m.was_told_late(state, at_ms),
                 }))))
             }
             Owed::Mo { id, pdu } => {
                 let Some(incoming) = self.state.incoming(id)? else { return Ok(None) };
+                if outlet.service().is_none() {
+                    let answers = match incoming.answers {
+                        Some(id) => self.state.message(id)?.map(|m| (id, m.content.reference.clone())),
+                        None => None,
+                    };
+                    return Ok(Some(Fact::Incoming(Box::new(IncomingFact { incoming, answers }))));
+                }
                 let (mo, carry) = carried(&incoming, pdu);
                 Ok(Some(Fact::Mo { id, mo, carry }))
             }
@@ -213,9 +229,9 @@ impl Gateway {
         answer: DeliveryAnswer,
         turn: &mut Turn<'_>,
     ) -> Result<(), Lost> {
-        let Some(super::Side::Esme(service)) = self.links.get(&link).copied() else { return Ok(()) };
+        let Some(super::Side::Outlet(outlet)) = self.links.get(&link).copied() else { return Ok(()) };
         let no = answer.no;
-        let Some(d) = self.state.delivery(service, no)? else { return Ok(()) };
+        let Some(d) = self.state.delivery(outlet, no)? else { return Ok(()) };
         let awaited = d.link == Some(link);
         let Delivery { owed, tries, puts_off, .. } = *d;
         if awaited {
@@ -223,7 +239,7 @@ impl Gateway {
         } else if answer.status != Some(CommandStatus::ESME_ROK) || d.link.is_some() {
             return Ok(());
         }
-        let inbox = self.inbox(service);
+        let inbox = self.inbox(outlet);
         if awaited && let Some(link) = inbox.link(link) {
             link.in_flight = link.in_flight.saturating_sub(1);
             // Nearly always the first: ESMEs answer in order.
@@ -235,23 +251,23 @@ impl Gateway {
         inbox.release(owed.about());
         let at_ms = turn.now.utc_ms;
         match answer.status {
-            Some(CommandStatus::ESME_ROK) => self.commit(turn, Record::Delivered { no, service, at_ms }),
+            Some(CommandStatus::ESME_ROK) => self.commit(turn, Record::Delivered { no, outlet, at_ms }),
             Some(
                 CommandStatus::ESME_RSYSERR
                 | CommandStatus::ESME_RMSGQFUL
                 | CommandStatus::ESME_RTHROTTLED
                 | CommandStatus::ESME_RX_T_APPN,
-            ) => self.put_off_delivery(service, no, puts_off, false, turn),
+            ) => self.put_off_delivery(outlet, no, puts_off, false, turn),
             Some(_) if tries + 1 >= self.settings.rules.delivery_tries => {
-                self.commit(turn, Record::DeliveryDead { no, service, at_ms })
+                self.commit(turn, Record::DeliveryDead { no, outlet, at_ms })
             }
-            Some(_) => self.put_off_delivery(service, no, tries, true, turn),
+            Some(_) => self.put_off_delivery(outlet, no, tries, true, turn),
             None => {
-                if let Some(d) = self.state.delivery(service, no)? {
+                if let Some(d) = self.state.delivery(outlet, no)? {
                     (d.doubt, d.avoid) = (Some(Doubt::TimedOut), Some(link));
                 }
                 // Not again on that session: it is another's, or waits for the next bind.
-                let inbox = self.inbox(service);
+                let inbox = self.inbox(outlet);
                 let mut unbind = false;
                 if let Some(link) = inbox.link(link)
                     && link.timeouts >= TIMEOUTS_MAX
@@ -263,14 +279,14 @@ impl Gateway {
                 if unbind {
                     turn.effects.push((Asker::Link(link), Effect::Unbind));
                 }
-                self.put_off_delivery(service, no, puts_off, false, turn)
+                self.put_off_delivery(outlet, no, puts_off, false, turn)
             }
         }
     }
 
     fn put_off_delivery(
         &mut self,
-        service: ServiceNo,
+        outlet: Outlet,
         no: u64,
         times: u8,
         counts: bool,
@@ -278,36 +294,39 @@ impl Gateway {
     ) -> Result<(), Lost> {
         let rules = &self.settings.rules;
         let (life, at_ms) = (rules.delivery_life_ms, turn.now.utc_ms);
-        if self.state.delivery(service, no)?.is_some_and(|d| d.created_ms.saturating_add(life) <= at_ms) {
-            return self.commit(turn, Record::DeliveryDead { no, service, at_ms });
+        if self.state.delivery(outlet, no)?.is_some_and(|d| d.created_ms.saturating_add(life) <= at_ms) {
+            return self.commit(turn, Record::DeliveryDead { no, outlet, at_ms });
         }
         let rules = &self.settings.rules;
-        let backoff = Backoff { first_ms: rules.delivery_delay_ms, cap_ms: rules.delivery_delay_max_ms };
+        let backoff = match self.endpoint(outlet) {
+            Some(endpoint) => Backoff { first_ms: endpoint.delay_ms, cap_ms: endpoint.delay_max_ms },
+            None => Backoff { first_ms: rules.delivery_delay_ms, cap_ms: rules.delivery_delay_max_ms },
+        };
         let not_before_ms = turn.now.utc_ms + backoff.delay_ms(u32::from(times), no).max(1);
-        self.commit(turn, Record::DeliveryPutOff { no, service, not_before_ms, counts })?;
-        self.delayed_deliveries.insert((not_before_ms, service, no));
+        self.commit(turn, Record::DeliveryPutOff { no, outlet, not_before_ms, counts })?;
+        self.delayed_deliveries.insert((not_before_ms, outlet, no));
         Ok(())
     }
 
     /// A session is over: what it had not answered goes to another one, or waits for the next bind.
-    pub(super) fn esme_lost(
+    pub(super) fn outlet_lost(
         &mut self,
         id: LinkId,
-        service: ServiceNo,
+        outlet: Outlet,
         _turn: &mut Turn<'_>,
     ) -> Result<(), Lost> {
-        let inbox = self.inbox(service);
+        let inbox = self.inbox(outlet);
         let Some(at) = inbox.links.iter().position(|l| l.id == id) else { return Ok(()) };
         let link = inbox.links.swap_remove(at);
         inbox.changed();
         for no in link.sent {
-            let Some(d) = self.state.delivery(service, no)? else { continue };
+            let Some(d) = self.state.delivery(outlet, no)? else { continue };
             if d.link != Some(id) {
                 continue;
             }
             (d.link, d.doubt) = (None, Some(Doubt::SessionLost));
             let about = d.owed.about();
-            let inbox = self.inbox(service);
+            let inbox = self.inbox(outlet);
             inbox.put_back(no);
             inbox.release(about);
         }
@@ -317,59 +336,91 @@ impl Gateway {
     /// Deliveries that are too old become dead letters.
     pub(super) fn bury_old_deliveries(&mut self, turn: &mut Turn<'_>) -> Result<(), Lost> {
         let life = self.settings.rules.delivery_life_ms;
-        for no in 0..self.inboxes.len() {
-            let service = ServiceNo(u16::try_from(no).unwrap_or(u16::MAX));
-            self.bury_shunned(service, turn)?;
+        for outlet in self.outlets() {
+            self.bury_shunned(outlet, turn)?;
             for _ in 0..1_000 {
-                let no = match self.inbox(service).queue.front() {
+                let no = match self.inbox(outlet).queue.front() {
                     Front::Entry(no, ()) => no,
                     Front::Empty => break,
                     Front::Stored(from) => {
-                        let rows = self.state.cold().deliveries(service, from, PAGE)?;
+                        let rows = self.state.cold().deliveries(outlet, from, PAGE)?;
                         let whole = rows.len() < PAGE;
-                        self.inbox(service)
-                            .queue
-                            .refill(rows.into_iter().map(|no| (no, ())).collect(), whole);
+                        self.inbox(outlet).queue.refill(rows.into_iter().map(|no| (no, ())).collect(), whole);
                         continue;
                     }
                 };
                 let at_ms = turn.now.utc_ms;
-                match self.state.delivery(service, no)?.map(|d| (d.created_ms, d.link)) {
+                match self.state.delivery(outlet, no)?.map(|d| (d.created_ms, d.link)) {
                     Some((created, _)) if created.saturating_add(life) > at_ms => break,
                     // Its answer decides.
                     Some((_, Some(_))) => {}
-                    Some(_) => self.commit(turn, Record::DeliveryDead { no, service, at_ms })?,
+                    Some(_) => self.commit(turn, Record::DeliveryDead { no, outlet, at_ms })?,
                     None => {}
                 }
-                self.inbox(service).queue.pop();
+                self.inbox(outlet).queue.pop();
             }
         }
         Ok(())
     }
 
     /// The same for those that wait for another session.
-    fn bury_shunned(&mut self, service: ServiceNo, turn: &mut Turn<'_>) -> Result<(), Lost> {
+    fn bury_shunned(&mut self, outlet: Outlet, turn: &mut Turn<'_>) -> Result<(), Lost> {
         let (life, at_ms) = (self.settings.rules.delivery_life_ms, turn.now.utc_ms);
         let mut old = 0;
         while old < 1_000
-            && let Some(&no) = self.inbox(service).shunned.get(old)
+            && let Some(&no) = self.inbox(outlet).shunned.get(old)
         {
-            match self.state.delivery(service, no)?.map(|d| d.created_ms) {
+            match self.state.delivery(outlet, no)?.map(|d| d.created_ms) {
                 Some(created) if created.saturating_add(life) > at_ms => break,
-                Some(_) => self.commit(turn, Record::DeliveryDead { no, service, at_ms })?,
+                Some(_) => self.commit(turn, Record::DeliveryDead { no, outlet, at_ms })?,
                 None => {}
             }
             old += 1;
         }
-        self.inbox(service).shunned.drain(..old);
+        self.inbox(outlet).shunned.drain(..old);
         Ok(())
     }
 
-    /// An operator wants the dead letters of a service to be tried again.
-    pub(super) fn revive(&mut self, service: ServiceNo, turn: &mut Turn<'_>) -> Result<(), Lost> {
+    /// How the inbox stands: links, deliveries under way, and whether it takes none at the moment.
+    pub(super) fn outlet_figures(&self, outlet: Outlet) -> OutletFigures {
+        let inbox = match outlet.endpoint_number() {
+            Some(at) => self.endpoint_inboxes.get(at),
+            None => self.inboxes.get(usize::from(outlet.0)),
+        };
+        let Some(inbox) = inbox else { return OutletFigures::default() };
+        OutletFigures {
+            links: u32::try_from(inbox.links.len()).unwrap_or(u32::MAX),
+            under_way: inbox.links.iter().map(|l| l.in_flight).sum(),
+            window: inbox.links.iter().map(|l| l.window).sum(),
+        }
+    }
+
+    /// An operator wants an endpoint to be told again of what happened before; returns of how much.
+    pub(super) fn replay_to(
+        &mut self,
+        outlet: Outlet,
+        owed: Vec<Owed>,
+        turn: &mut Turn<'_>,
+    ) -> Result<u64, Lost> {
+        let Some(endpoint) = self.endpoint(outlet).cloned() else { return Ok(0) };
+        let before = self.state.counters.delivery;
         let at_ms = turn.now.utc_ms;
-        for d in self.state.dead(service, 10_000)? {
-            self.commit(turn, Record::DeliveryRevived { no: d.no, service, at_ms })?;
+        let wanted = |owed: &Owed| match owed {
+            Owed::Receipt { intermediate: true, .. } => endpoint.receipts && endpoint.sent,
+            Owed::Receipt { .. } => endpoint.receipts,
+            Owed::Mo { .. } => endpoint.incoming,
+        };
+        for owed in owed.into_iter().filter(wanted) {
+            self.commit(turn, Record::OwedAgain { outlet, owed, at_ms })?;
+        }
+        Ok(self.state.counters.delivery - before)
+    }
+
+    /// An operator wants the dead letters of an outlet to be tried again.
+    pub(super) fn revive(&mut self, outlet: Outlet, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        let at_ms = turn.now.utc_ms;
+        for d in self.state.dead(outlet, 10_000)? {
+            self.commit(turn, Record::DeliveryRevived { no: d.no, outlet, at_ms })?;
         }
         Ok(())
     }

@@ -1,16 +1,16 @@
-//! What is owed to a service: one deliver_sm, durable from the fact that causes it to the ESME's answer.
+//! What is owed to a service: one deliver_sm or webhook, durable from the fact that causes it to the answer.
 
-use super::id::{LinkId, MessageId, ServiceNo};
+use super::id::{LinkId, MessageId, Outlet};
 use super::message::Doubt;
 use crate::pdu::MessageState;
 
-/// One deliver_sm owed to a service (SEMANTICS 9).
+/// One deliver_sm or webhook owed to a service (SEMANTICS 9).
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// Its number: deliveries of a service leave in this order.
+    /// Its number: deliveries of an outlet leave in this order.
     pub no: u64,
     /// To whom.
-    pub service: ServiceNo,
+    pub outlet: Outlet,
     /// What it tells.
     pub owed: Owed,
     /// UTC milliseconds since when.
@@ -21,7 +21,7 @@ pub struct Delivery {
     pub puts_off: u8,
     /// Not to be tried before (UTC milliseconds); 0: at once.
     pub not_before_ms: u64,
-    /// It was written to an ESME, whose answer is not known.
+    /// It was written to an ESME or endpoint, whose answer is not known.
     pub under_way: bool,
     /// Why it may be a repetition; not stored.
     pub doubt: Option<Doubt>,

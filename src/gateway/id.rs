@@ -54,6 +54,35 @@ impl fmt::Debug for MessageId {
     }
 }
 
+/// Where deliveries go: below 0x8000 the SMPP sessions of the service with this number, from 0x8000 a webhook endpoint.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Outlet(pub u16);
+
+impl Outlet {
+    const ENDPOINTS: u16 = 0x8000;
+
+    /// The endpoint with this number, counted from 0 in the order in which endpoints were first configured.
+    pub fn endpoint(number: usize) -> Option<Self> {
+        u16::try_from(number).ok().filter(|&no| no < Self::ENDPOINTS).map(|no| Self(no | Self::ENDPOINTS))
+    }
+
+    /// The number of the endpoint; `None`: it is a service's SMPP sessions.
+    pub fn endpoint_number(self) -> Option<usize> {
+        (self.0 >= Self::ENDPOINTS).then_some(usize::from(self.0 & !Self::ENDPOINTS))
+    }
+
+    /// The service whose SMPP sessions it is; `None`: it is an endpoint.
+    pub fn service(self) -> Option<ServiceNo> {
+        (self.0 < Self::ENDPOINTS).then_some(ServiceNo(self.0))
+    }
+}
+
+impl From<ServiceNo> for Outlet {
+    fn from(service: ServiceNo) -> Self {
+        Self(service.0)
+    }
+}
+
 /// Makes [`MessageId`]s of one run.
 #[derive(Debug)]
 pub struct MessageIds {

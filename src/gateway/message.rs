@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::id::{LinkId, MessageId, ServiceNo, UpstreamNo};
+use super::id::{LinkId, MessageId, Outlet, ServiceNo, UpstreamNo};
 use crate::pdu::{Address, CommandStatus, DataCoding, EsmClass, MessageState, RegisteredDelivery};
 
 /// What an application asked to be sent: the part of a submit_sm that outlives its PDU.
@@ -66,8 +66,10 @@ pub struct Message {
     pub not_before_ms: u64,
     /// Segments it is billed as.
     pub billed: u8,
-    /// Which receipts its service is owed.
+    /// Which receipts its service is owed by SMPP.
     pub asked: Asked,
+    /// How it came, and who else is told of it.
+    pub ties: Ties,
     /// What was asked.
     pub content: Content,
     /// Where it stands.
@@ -90,6 +92,9 @@ impl Message {
     pub fn deadline_ms(&self) -> Option<u64> {
         match self.stage {
             Stage::Waiting | Stage::Dispatched => Some(self.expires_ms),
+            Stage::Sent if self.ties.unsure_until_ms != 0 => {
+                Some(self.ties.unsure_until_ms.min(self.receipt_by_ms))
+            }
             Stage::Sent => Some(self.receipt_by_ms),
             Stage::Ended(_) => None,
         }
@@ -115,6 +120,11 @@ impl Message {
         self.receipts_of(part).any(|s| s == state)
     }
 
+    /// A receipt with this state that came then was late.
+    pub fn was_told_late(&self, state: MessageState, at_ms: u64) -> bool {
+        self.history.iter().any(|e| e.what == What::LateReceipt(state) && e.at_ms == at_ms)
+    }
+
     fn receipts_of(&self, part: u8) -> impl Iterator<Item = MessageState> {
         let part = if self.parts.len() > 1 { part + 1 } else { 0 };
         self.history.iter().filter(move |e| e.part == part).filter_map(|e| match e.what {
@@ -130,6 +140,71 @@ impl Message {
         }
         self.history.push(event);
     }
+}
+
+/// How a message came, and who is told of it beside SMPP.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ties {
+    /// By which interface it came.
+    pub interface: Interface,
+    /// How the client wrote its numbers.
+    pub written: Written,
+    /// The mobile's number as digits, under which it is listed; `None`: no events and no listing are kept of it.
+    pub watch: Option<u64>,
+    /// Endpoints that are told what becomes of it.
+    pub tell: Box<[Tell]>,
+    /// UTC milliseconds until which a report is waited for, since nobody knows whether the upstream took it; 0: it is known.
+    pub unsure_until_ms: u64,
+}
+
+/// An endpoint that is told what becomes of a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Tell {
+    /// Which.
+    pub outlet: Outlet,
+    /// When it was given to the operator, too.
+    pub sent: bool,
+}
+
+/// By which interface a message came.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Interface {
+    /// submit_sm and its like.
+    #[default]
+    Smpp,
+    /// The vendor's REST methods (contracts/timetochat.md §2).
+    Rest,
+    /// The native HTTP interface.
+    Native,
+    /// An operator's command.
+    Operator,
+    /// Ourselves: the answer to a word that leaves or comes back.
+    Own,
+}
+
+impl Interface {
+    /// All, in the order of their stored numbers.
+    pub const ALL: [Self; 5] = [Self::Smpp, Self::Rest, Self::Native, Self::Operator, Self::Own];
+
+    /// The word in JSON and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smpp => "smpp",
+            Self::Rest => "rest",
+            Self::Native => "native",
+            Self::Operator => "operator",
+            Self::Own => "own",
+        }
+    }
+}
+
+/// Which numbers the client wrote in the national form (`06…`, `093…`): so they are shown to it again.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Written {
+    /// The recipient.
+    pub national_to: bool,
+    /// The sender.
+    pub national_from: bool,
 }
 
 /// Which receipts a service is owed for a message.
@@ -307,6 +382,8 @@ pub enum What {
     Redelivered,
     /// The service has acknowledged a receipt.
     Notified,
+    /// The upstream may or may not have it, and it is not sent again: a report is waited for (SEMANTICS 2).
+    Unsure,
 }
 
 /// Why something may happen twice (SEMANTICS 1).
@@ -347,4 +424,8 @@ pub enum Reason {
     PartRefused,
     /// The service or all upstreams of its route are gone from the configuration.
     NoRoute,
+    /// Its service took it back.
+    Asked,
+    /// Nobody knows whether the upstream took it, and no report came.
+    NoReport,
 }

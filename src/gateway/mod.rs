@@ -8,12 +8,16 @@ mod accept;
 mod answer;
 mod arrive;
 pub mod backoff;
+mod block;
+mod cancel;
 pub mod cold;
 mod correlate;
 mod deadline;
 mod deliver;
 pub mod delivery;
+pub mod event;
 pub mod id;
+mod inquire;
 pub mod join;
 pub mod limit;
 pub mod message;
@@ -26,6 +30,7 @@ mod route;
 pub mod settings;
 pub mod state;
 pub mod usage;
+pub mod wording;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -33,11 +38,12 @@ use std::sync::Arc;
 use cold::{Cold, Log, Lost};
 use correlate::Forms;
 use deliver::Inbox;
-use id::{LinkId, MessageId, MessageIds, ServiceNo, UpstreamNo};
+use id::{LinkId, MessageId, MessageIds, Outlet, ServiceNo, UpstreamNo};
+use message::Tell;
 use outbound::Outbound;
 use port::{Asker, Effect, Input};
 use record::Record;
-use settings::{Service, Settings, Upstream};
+use settings::{Endpoint, Service, Settings, Upstream};
 use state::{Live, State};
 use usage::Calendar;
 
@@ -71,12 +77,20 @@ pub struct Gateway {
     ids: MessageIds,
     calendar: Calendar,
     outbounds: Vec<Outbound>,
+    /// Of services, for their SMPP sessions.
     inboxes: Vec<Inbox>,
+    /// Of webhooks.
+    endpoint_inboxes: Vec<Inbox>,
+    /// Webhooks by number; `None`: not configured any more.
+    endpoints: Vec<Option<Arc<Endpoint>>>,
+    /// By service, the webhooks that are told what becomes of a message, and those that get what mobiles send.
+    tells: Vec<Tells>,
+    inquiries: inquire::Inquiries,
     links: HashMap<LinkId, Side, ahash::RandomState>,
     /// Put-off messages by when they are due.
     delayed: BTreeSet<(u64, MessageId)>,
     /// Put-off deliveries by when they are due.
-    delayed_deliveries: BTreeSet<(u64, ServiceNo, u64)>,
+    delayed_deliveries: BTreeSet<(u64, Outlet, u64)>,
     /// Deadlines up to `deadlines_upto`.
     deadlines: BTreeSet<(u64, MessageId)>,
     deadlines_upto: u64,
@@ -96,7 +110,14 @@ pub struct Gateway {
 #[derive(Clone, Copy, Debug)]
 enum Side {
     Upstream(UpstreamNo),
-    Esme(ServiceNo),
+    Outlet(Outlet),
+}
+
+/// The webhooks of a service.
+#[derive(Clone, Debug, Default)]
+struct Tells {
+    receipts: Vec<Tell>,
+    incoming: Vec<Outlet>,
 }
 
 /// Things that are counted from the start of the run.
@@ -142,6 +163,10 @@ impl Gateway {
             state,
             outbounds: Vec::new(),
             inboxes: Vec::new(),
+            endpoint_inboxes: Vec::new(),
+            endpoints: Vec::new(),
+            tells: Vec::new(),
+            inquiries: inquire::Inquiries::default(),
             links: HashMap::default(),
             delayed: BTreeSet::new(),
             delayed_deliveries: BTreeSet::new(),
@@ -189,14 +214,15 @@ impl Gateway {
                 self.outbound(key.upstream).push(key, place, id);
             }
         }
-        for (service, rows) in self.state.cold().inboxes()? {
-            self.inbox(service).restore(rows);
+        for (outlet, rows) in self.state.cold().inboxes()? {
+            self.inbox(outlet).restore(rows);
         }
-        for (service, no) in self.state.owed() {
+        for (outlet, no) in self.state.owed() {
             if no > checkpoint.delivery {
-                self.inbox(service).push(no);
+                self.inbox(outlet).push(no);
             }
         }
+        self.restore_inquiries(turn.now)?;
         self.extend_deadlines(turn.now)
     }
 
@@ -230,10 +256,43 @@ impl Gateway {
             }
         }
         for no in 0..self.services.len() {
-            self.inbox(ServiceNo(u16::try_from(no).unwrap_or(u16::MAX)));
+            self.inbox(Outlet(u16::try_from(no).unwrap_or(u16::MAX)));
         }
+        self.configure_endpoints(&settings, turn)?;
         self.calendar = Calendar::new(settings.rules.timezone.clone(), turn.now.utc_ms);
         self.settings = settings;
+        Ok(())
+    }
+
+    /// Names webhooks that appear for the first time, and works out who is told of what.
+    fn configure_endpoints(&mut self, settings: &Settings, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        let mut tells = vec![Tells::default(); self.services.len()];
+        let mut endpoints = vec![None; self.state.counters.outlets.len()];
+        for service in &settings.services {
+            let Some(at) = self.state.counters.services.iter().position(|id| *id == service.id) else {
+                continue;
+            };
+            for endpoint in &service.endpoints {
+                let known = self.state.counters.outlets.iter().position(|o| o.name == endpoint.id);
+                let number = known.unwrap_or(self.state.counters.outlets.len());
+                let Some(outlet) = Outlet::endpoint(number) else { continue };
+                if known.is_none() {
+                    let service = ServiceNo(u16::try_from(at).unwrap_or(u16::MAX));
+                    let name = endpoint.id.clone();
+                    self.commit(turn, Record::OutletNamed { outlet, service, name })?;
+                    endpoints.push(None);
+                }
+                endpoints[number] = Some(Arc::new(endpoint.clone()));
+                if endpoint.receipts {
+                    tells[at].receipts.push(Tell { outlet, sent: endpoint.sent });
+                }
+                if endpoint.incoming {
+                    tells[at].incoming.push(outlet);
+                }
+                self.inbox(outlet);
+            }
+        }
+        (self.tells, self.endpoints) = (tells, endpoints);
         Ok(())
     }
 
@@ -267,9 +326,25 @@ impl Gateway {
                 Ok(())
             }
             Input::EsmeBound { link, service } => {
-                self.links.insert(link, Side::Esme(service));
+                self.links.insert(link, Side::Outlet(service.into()));
                 let window = self.service(service).map_or(1, |s| s.deliver_window);
-                self.inbox(service).bound(link, window);
+                self.inbox(service.into()).bound(link, window.max(1));
+                Ok(())
+            }
+            Input::EndpointBound { link, outlet, window } => {
+                self.links.insert(link, Side::Outlet(outlet));
+                self.inbox(outlet).bound(link, window);
+                Ok(())
+            }
+            Input::Cancel { from, service, id } => self.cancel(from, service, id, turn),
+            Input::Block { from, service, number, blocked } => {
+                let changed = self.block(service, number, blocked, None, turn)?;
+                turn.effects.push((from, Effect::Done(u64::from(changed))));
+                Ok(())
+            }
+            Input::Replay { from, outlet, owed } => {
+                let done = self.replay_to(outlet, owed, turn)?;
+                turn.effects.push((from, Effect::Done(done)));
                 Ok(())
             }
             Input::DeliveryAnswers { link, answers } => {
@@ -280,10 +355,10 @@ impl Gateway {
             }
             Input::LinkClosed { link } => match self.links.remove(&link) {
                 Some(Side::Upstream(upstream)) => self.upstream_lost(link, upstream, turn),
-                Some(Side::Esme(service)) => self.esme_lost(link, service, turn),
+                Some(Side::Outlet(outlet)) => self.outlet_lost(link, outlet, turn),
                 None => Ok(()),
             },
-            Input::Revive { service } => self.revive(service, turn),
+            Input::Revive { outlet } => self.revive(outlet, turn),
             Input::Configure(settings) => self.configure(settings, turn),
             Input::DiskLow(low) => {
                 self.disk_low = low;
@@ -316,10 +391,10 @@ impl Gateway {
             let upstream = UpstreamNo(u16::try_from(no).unwrap_or(u16::MAX));
             wake = wake.min(self.dispatch(upstream, turn)?);
         }
-        for no in 0..self.inboxes.len() {
-            self.deliver(ServiceNo(u16::try_from(no).unwrap_or(u16::MAX)), turn)?;
+        for outlet in self.outlets() {
+            self.deliver(outlet, turn)?;
         }
-        Ok(wake)
+        Ok(wake.min(self.inquire(turn)?))
     }
 
     /// The state, to be read.
@@ -337,7 +412,7 @@ impl Gateway {
         for outbound in &mut self.outbounds {
             outbound.spill(shipped.place);
         }
-        for inbox in &mut self.inboxes {
+        for inbox in self.inboxes.iter_mut().chain(&mut self.endpoint_inboxes) {
             inbox.spill(shipped.delivery);
         }
         let live_max = self.settings.rules.live_max;
@@ -359,6 +434,13 @@ impl Gateway {
         self.outbounds.iter().map(Outbound::figures).collect()
     }
 
+    /// How each webhook stands, by number.
+    pub fn endpoint_figures(&self) -> Vec<OutletFigures> {
+        (0..self.endpoint_inboxes.len())
+            .map(|no| Outlet::endpoint(no).map_or_else(OutletFigures::default, |o| self.outlet_figures(o)))
+            .collect()
+    }
+
     fn service(&self, no: ServiceNo) -> Option<&Arc<Service>> {
         self.services.get(usize::from(no.0)).and_then(Option::as_ref)
     }
@@ -375,23 +457,53 @@ impl Gateway {
         &mut self.outbounds[at]
     }
 
-    fn inbox(&mut self, no: ServiceNo) -> &mut Inbox {
-        let at = usize::from(no.0);
-        while self.inboxes.len() <= at {
-            self.inboxes.push(Inbox::default());
+    fn inbox(&mut self, outlet: Outlet) -> &mut Inbox {
+        let (inboxes, at) = match outlet.endpoint_number() {
+            Some(at) => (&mut self.endpoint_inboxes, at),
+            None => (&mut self.inboxes, usize::from(outlet.0)),
+        };
+        while inboxes.len() <= at {
+            inboxes.push(Inbox::default());
         }
-        &mut self.inboxes[at]
+        &mut inboxes[at]
+    }
+
+    /// All that deliveries can be owed to.
+    fn outlets(&self) -> impl Iterator<Item = Outlet> + use<> {
+        let services = 0..u16::try_from(self.inboxes.len()).unwrap_or(u16::MAX);
+        let endpoints = 0..self.endpoint_inboxes.len();
+        services.map(Outlet).chain(endpoints.filter_map(Outlet::endpoint))
+    }
+
+    fn endpoint(&self, outlet: Outlet) -> Option<&Arc<Endpoint>> {
+        self.endpoints.get(outlet.endpoint_number()?).and_then(Option::as_ref)
+    }
+
+    /// The webhooks of a service.
+    fn tells(&self, service: ServiceNo) -> Option<&Tells> {
+        self.tells.get(usize::from(service.0))
     }
 
     /// A fact: into the batch, then true.
     fn commit(&mut self, turn: &mut Turn<'_>, record: Record) -> Result<(), Lost> {
         turn.log.write(&record);
         self.state.apply(record)?;
-        for (service, no) in std::mem::take(&mut self.state.fresh) {
-            self.inbox(service).push(no);
+        for (outlet, no) in std::mem::take(&mut self.state.fresh) {
+            self.inbox(outlet).push(no);
         }
         Ok(())
     }
+}
+
+/// How those who take deliveries of an outlet stand.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct OutletFigures {
+    /// Its links.
+    pub links: u32,
+    /// Deliveries unanswered.
+    pub under_way: u32,
+    /// Sum of the links' windows; 0: nothing is sent there now.
+    pub window: u32,
 }
 
 /// How an upstream stands.

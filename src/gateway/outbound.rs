@@ -185,6 +185,11 @@ impl Outbound {
         self.spread();
     }
 
+    /// One of its sessions.
+    pub(super) fn any_link(&self) -> Option<LinkId> {
+        self.links.first().map(|l| l.id)
+    }
+
     /// Whether a session is bound.
     pub(super) fn is_up(&self) -> bool {
         !self.links.is_empty()
@@ -478,9 +483,9 @@ impl Gateway {
         }
         let at_ms = turn.now.utc_ms;
         if let Some(part) = doubted {
-            // It was under way when an earlier run ended: at least once (SEMANTICS 1 and 2).
+            // It was under way when an earlier run ended (SEMANTICS 1 and 2).
             let part = u8::try_from(part).unwrap_or(u8::MAX);
-            self.commit(turn, Record::Doubted { id, part, at_ms, doubt: Doubt::Restart })?;
+            self.outcome_unknown(no, (id, part), Doubt::Restart, turn)?;
             return self.next(no, group, lane, turn);
         }
         let Some(part) = part else { return Ok(Next::Skip) };

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::id::{LinkId, MessageId, ServiceNo, UpstreamNo};
-use super::message::{Content, Message};
+use super::delivery::Owed;
+use super::id::{LinkId, MessageId, Outlet, ServiceNo, UpstreamNo};
+use super::message::{Content, End, Interface, Message, Written};
 use super::record::{Incoming, MoContent, Report};
 use super::settings::Profile;
 use crate::pdu::{CommandStatus, MessageState};
@@ -64,10 +65,48 @@ pub enum Input {
         /// The session.
         link: LinkId,
     },
-    /// An operator wants dead letters of a service to be tried again.
+    /// An endpoint takes deliveries, or its window has changed (0: nothing more is to be sent for now).
+    EndpointBound {
+        /// Its link.
+        link: LinkId,
+        /// The endpoint.
+        outlet: Outlet,
+        /// Deliveries that it may have unanswered.
+        window: u32,
+    },
+    /// An operator wants dead letters to be tried again.
     Revive {
+        /// Whose.
+        outlet: Outlet,
+    },
+    /// An operator wants an endpoint to be told again of what happened before.
+    Replay {
+        /// Who asks; told by [`Effect::Done`].
+        from: Asker,
+        /// The endpoint.
+        outlet: Outlet,
+        /// Facts of events, oldest first.
+        owed: Vec<Owed>,
+    },
+    /// A service takes a message back; told by [`Effect::Cancelled`].
+    Cancel {
+        /// Who asks.
+        from: Asker,
         /// The service.
         service: ServiceNo,
+        /// The message.
+        id: MessageId,
+    },
+    /// A number is put on a service's blacklist, or taken off; told by [`Effect::Done`].
+    Block {
+        /// Who asks.
+        from: Asker,
+        /// The service.
+        service: ServiceNo,
+        /// The number as digits, normalised.
+        number: u64,
+        /// Put on.
+        blocked: bool,
     },
     /// New settings were checked.
     Configure(std::sync::Arc<super::settings::Settings>),
@@ -95,6 +134,58 @@ pub struct Submission {
     pub validity: Option<When>,
     /// Not before. `None`: at once.
     pub schedule: Option<When>,
+    /// By which interface it comes.
+    pub interface: Interface,
+    /// Makes repetitions of the request known.
+    pub key: Option<Key>,
+    /// How the client wrote its numbers.
+    pub written: Written,
+}
+
+impl Submission {
+    /// A message that may go at once and has the usual validity.
+    pub fn new(content: Content, interface: Interface) -> Self {
+        Self {
+            reply: 0,
+            content,
+            validity: None,
+            schedule: None,
+            interface,
+            key: None,
+            written: Written::default(),
+        }
+    }
+}
+
+/// An idempotency key of a service, and what was asked under it, both as hashes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Key {
+    /// The key.
+    pub key: [u8; 16],
+    /// The request's body.
+    pub digest: [u8; 16],
+}
+
+/// A message that was taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Taken {
+    /// Its id.
+    pub id: MessageId,
+    /// It was taken before, under the same key.
+    pub repeated: bool,
+}
+
+/// Why a message was not taken back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotCancelled {
+    /// The service has no such message.
+    Unknown,
+    /// It has left, or may have.
+    Left,
+    /// It has ended already.
+    Ended(End),
+    /// We stop, or cannot say.
+    Unavailable,
 }
 
 /// A time as a client says it.
@@ -129,13 +220,15 @@ pub enum Refusal {
     ServiceEnded,
     /// The month's segments are used up.
     MonthlyLimit,
+    /// The idempotency key belongs to another request.
+    KeyReused,
     /// We stop, or cannot say.
     Unavailable,
 }
 
 impl Refusal {
     /// All, in the order of their metric labels.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Sender,
         Self::Destination,
         Self::NoRoute,
@@ -146,6 +239,7 @@ impl Refusal {
         Self::Disk,
         Self::ServiceEnded,
         Self::MonthlyLimit,
+        Self::KeyReused,
         Self::Unavailable,
     ];
 
@@ -162,6 +256,7 @@ impl Refusal {
             Self::Disk => "disk",
             Self::ServiceEnded => "service_ended",
             Self::MonthlyLimit => "monthly_limit",
+            Self::KeyReused => "key_reused",
             Self::Unavailable => "unavailable",
         }
     }
@@ -196,6 +291,8 @@ pub enum Outcome {
     Refused(CommandStatus),
     /// The response timer ran out. A later answer may still come, as another `Answer`.
     TimedOut,
+    /// The upstream may or may not have taken it, and will not say.
+    Unknown,
 }
 
 /// A deliver_sm of an upstream.
@@ -205,6 +302,17 @@ pub struct Arrival {
     pub reply: u32,
     /// What it is.
     pub what: Arrived,
+    /// Marks a repetition of an MO, which is dropped but acknowledged.
+    pub once: Option<Once>,
+}
+
+/// What an MO is known by, for as long as the rules say.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Once {
+    /// It is remembered by this.
+    pub key: [u8; 16],
+    /// It is a repetition if any of these, or `key`, is known.
+    pub also: Vec<[u8; 16]>,
 }
 
 /// What a deliver_sm of an upstream is.
@@ -247,6 +355,19 @@ pub enum Effect {
         reply: u32,
         /// Its id.
         id: MessageId,
+        /// It was accepted before, under the same key.
+        repeated: bool,
+    },
+    /// What became of [`Input::Cancel`].
+    Cancelled(Result<(), NotCancelled>),
+    /// What became of [`Input::Block`] and [`Input::Replay`]: how many things it changed.
+    Done(u64),
+    /// Ask the upstream how a message fares, and send what it says as [`Arrival`]s.
+    Inquire {
+        /// Ours.
+        id: MessageId,
+        /// What the upstream calls it.
+        upstream_id: Box<[u8]>,
     },
     /// The message was not accepted.
     Refused {
@@ -264,9 +385,9 @@ pub enum Effect {
         /// Whether it is on disk.
         stored: bool,
     },
-    /// Send a deliver_sm to an ESME.
+    /// Send a deliver_sm to an ESME, or a webhook to an endpoint.
     Deliver(Box<Deliver>),
-    /// The session has left too many deliver_sm unanswered: unbind it.
+    /// The session has left too many deliver_sm unanswered, or is not wanted any more: unbind it.
     Unbind,
 }
 
@@ -308,6 +429,8 @@ pub struct Deliver {
     pub no: u64,
     /// The service's profile.
     pub profile: Profile,
+    /// Which try it is, from 1.
+    pub attempt: u32,
     /// What it says.
     pub fact: Fact,
 }
@@ -317,7 +440,9 @@ pub struct Deliver {
 pub enum Fact {
     /// How a message, or one part of it, fares.
     Receipt(Box<ReceiptFact>),
-    /// A message from a mobile, or one PDU of it.
+    /// A message from a mobile, for an endpoint.
+    Incoming(Box<IncomingFact>),
+    /// A message from a mobile, or one PDU of it, for an ESME.
     Mo {
         /// Ours.
         id: MessageId,
@@ -328,7 +453,16 @@ pub enum Fact {
     },
 }
 
-/// What a receipt to an ESME says.
+/// A message from a mobile, for an endpoint.
+#[derive(Clone, Debug)]
+pub struct IncomingFact {
+    /// What came.
+    pub incoming: Incoming,
+    /// The message that it answers, and its client's reference (may be empty).
+    pub answers: Option<(MessageId, Box<[u8]>)>,
+}
+
+/// What a receipt says.
 #[derive(Clone)]
 pub struct ReceiptFact {
     /// Our id of the message.
@@ -355,6 +489,8 @@ pub struct ReceiptFact {
     pub intermediate: bool,
     /// The client's reference; empty: none.
     pub reference: Box<[u8]>,
+    /// It came after the message had ended.
+    pub late: bool,
 }
 
 impl fmt::Debug for ReceiptFact {

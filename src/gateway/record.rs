@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::cold::QueueKey;
-use super::id::{MessageId, ServiceNo, UpstreamNo};
-use super::message::{Asked, Content, Doubt, End, Reason};
+use super::delivery::Owed;
+use super::id::{MessageId, Outlet, ServiceNo, UpstreamNo};
+use super::message::{Asked, Content, Doubt, End, Reason, Ties};
+use super::port::Key;
 use super::settings::LongMode;
 use crate::pdu::{Address, CommandStatus, DataCoding, EsmClass, MessageState};
 
@@ -115,6 +117,48 @@ pub enum Record {
         /// Why.
         reason: Reason,
     },
+    /// Nobody knows whether the upstream took a part, and it is not sent again: a report is waited for.
+    Unsure {
+        /// The message.
+        id: MessageId,
+        /// The part, from 0.
+        part: u8,
+        /// UTC milliseconds.
+        at_ms: u64,
+        /// UTC milliseconds until which a report is waited for.
+        until_ms: u64,
+    },
+    /// A configured webhook appears for the first time.
+    OutletNamed {
+        /// Its number from now on.
+        outlet: Outlet,
+        /// Whose it is.
+        service: ServiceNo,
+        /// Its id.
+        name: String,
+    },
+    /// A number is put on a service's blacklist, or taken off.
+    Blocked {
+        /// The service.
+        service: ServiceNo,
+        /// The number as digits.
+        number: u64,
+        /// Put on.
+        blocked: bool,
+        /// UTC milliseconds.
+        at_ms: u64,
+        /// The MO that asked for it; zeros: the interface did.
+        by: MessageId,
+    },
+    /// A fact of before is owed to an endpoint again.
+    OwedAgain {
+        /// The endpoint.
+        outlet: Outlet,
+        /// The fact.
+        owed: Owed,
+        /// UTC milliseconds.
+        at_ms: u64,
+    },
     /// A receipt without a message is kept.
     Parked(Box<Parked>),
     /// A kept receipt has found its message, or has become too old or one too many.
@@ -154,30 +198,30 @@ pub enum Record {
     },
     /// An MO is whole, or as whole as it gets, and is owed to its service.
     MoReceived(Box<Incoming>),
-    /// A deliver_sm is about to be written to an ESME.
+    /// A delivery is about to be written to an ESME or an endpoint.
     Delivering {
         /// Number of the delivery.
         no: u64,
         /// To whom it is owed.
-        service: ServiceNo,
+        outlet: Outlet,
         /// It may have arrived before.
         again: Option<Doubt>,
     },
-    /// The ESME has it.
+    /// Who is owed it has it.
     Delivered {
         /// Number of the delivery.
         no: u64,
         /// To whom it is owed.
-        service: ServiceNo,
+        outlet: Outlet,
         /// UTC milliseconds.
         at_ms: u64,
     },
-    /// The ESME refused it for now.
+    /// It was refused for now.
     DeliveryPutOff {
         /// Number of the delivery.
         no: u64,
         /// To whom it is owed.
-        service: ServiceNo,
+        outlet: Outlet,
         /// UTC milliseconds before which it is not tried again.
         not_before_ms: u64,
         /// The refusal spends one of the tries.
@@ -188,7 +232,7 @@ pub enum Record {
         /// Number of the delivery.
         no: u64,
         /// To whom it is owed.
-        service: ServiceNo,
+        outlet: Outlet,
         /// UTC milliseconds.
         at_ms: u64,
     },
@@ -197,7 +241,7 @@ pub enum Record {
         /// Its old number.
         no: u64,
         /// To whom it is owed.
-        service: ServiceNo,
+        outlet: Outlet,
         /// UTC milliseconds.
         at_ms: u64,
     },
@@ -228,8 +272,12 @@ pub struct Accepted {
     pub month: u32,
     /// PDUs to send upstream.
     pub parts: u8,
-    /// Which receipts the service is owed.
+    /// Which receipts the service is owed by SMPP.
     pub asked: Asked,
+    /// How it came, and who else is told of it.
+    pub ties: Ties,
+    /// Makes repetitions of the request known.
+    pub key: Option<Key>,
     /// What was asked.
     pub content: Content,
 }
@@ -274,6 +322,8 @@ pub struct Report {
     pub state: MessageState,
     /// The error reported, 0 if none.
     pub error: u32,
+    /// Our own id of the message, where the upstream gives it back. Not kept with a receipt that waits for its message.
+    pub message: Option<MessageId>,
 }
 
 /// One part of a long MO.
@@ -346,6 +396,21 @@ pub struct Incoming {
     pub left: u8,
     /// How it is cut into PDUs for the ESME.
     pub long: LongMode,
+    /// The mobile's number as digits, under which it is listed; `None`: no events and no listing are kept of it.
+    pub watch: Option<u64>,
+    /// The last message to the mobile from this number.
+    pub answers: Option<MessageId>,
+    /// Endpoints that get it.
+    pub tell: Box<[Outlet]>,
+    /// Makes repetitions known.
+    pub once: Option<[u8; 16]>,
     /// What came.
     pub mo: MoContent,
+}
+
+impl Incoming {
+    /// PDUs among what is owed at first: the rest goes to endpoints.
+    pub fn pdus(&self) -> u8 {
+        self.left.saturating_sub(u8::try_from(self.tell.len()).unwrap_or(u8::MAX))
+    }
 }

@@ -49,6 +49,110 @@ pub struct Service {
     pub deliver_window: u32,
     /// Share of an upstream relative to other services (1 is normal).
     pub weight: u32,
+    /// Its webhooks.
+    pub endpoints: Vec<Endpoint>,
+    /// How it is told what became of its messages (SEMANTICS 9).
+    pub receipts: Channels,
+    /// How it gets what mobiles send: [`Channels::Same`] is SMPP, and its endpoints if it has any.
+    pub incoming: Channels,
+    /// Events, listing and conversations are kept for it: it uses HTTP.
+    pub watched: bool,
+    /// Words by which mobiles leave and come back. `None`: it looks after that itself.
+    pub opt_out: Option<OptOut>,
+}
+
+impl Service {
+    /// A service of the standard profile that may do everything without limit.
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            profile: Profile::Standard,
+            senders: None,
+            default_sender: None,
+            blacklist: HashSet::new(),
+            monthly_limit: None,
+            ends_at_ms: None,
+            waiting_max: 1_000_000,
+            strict_order: false,
+            deliver_long: LongMode::Payload,
+            deliver_window: 100,
+            weight: 1,
+            endpoints: Vec::new(),
+            receipts: Channels::Same,
+            incoming: Channels::Same,
+            watched: false,
+            opt_out: None,
+        }
+    }
+}
+
+/// Which way something returns to a service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Channels {
+    /// The way by which the message came.
+    Same,
+    /// Its SMPP sessions.
+    Smpp,
+    /// Its endpoints.
+    Webhook,
+    /// Both.
+    Both,
+}
+
+/// A webhook of a service, as far as decisions are concerned (its address and secrets are the edge's business).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// Unique over all services and stable, since rows refer to it: `service/name`.
+    pub id: String,
+    /// What is sent there.
+    pub kind: EndpointKind,
+    /// It is told when a message was given to the operator, too.
+    pub sent: bool,
+    /// It is told how messages end.
+    pub receipts: bool,
+    /// It gets what mobiles send.
+    pub incoming: bool,
+    /// First delay after a failed delivery, in milliseconds; doubled each time.
+    pub delay_ms: u64,
+    /// Longest delay, in milliseconds.
+    pub delay_max_ms: u64,
+}
+
+impl Endpoint {
+    /// An endpoint that is told everything.
+    pub fn new(id: &str, kind: EndpointKind) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind,
+            sent: true,
+            receipts: true,
+            incoming: true,
+            delay_ms: 1_000,
+            delay_max_ms: 600_000,
+        }
+    }
+}
+
+/// What an endpoint is sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndpointKind {
+    /// The vendor's reports (contracts/timetochat.md §3).
+    PushCra,
+    /// Signed events of the native interface.
+    Native,
+}
+
+/// Words by which mobiles leave and come back, upper case and without blanks around.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct OptOut {
+    /// They put the mobile on the service's blacklist.
+    pub stop: HashSet<String>,
+    /// They take it off.
+    pub start: HashSet<String>,
+    /// What is answered to the former. `None`: nothing.
+    pub stop_text: Option<String>,
+    /// What is answered to the latter. `None`: nothing.
+    pub start_text: Option<String>,
 }
 
 /// How the SMPP server behaves towards a service.
@@ -96,6 +200,43 @@ pub struct Upstream {
     pub failover_after_ms: u64,
     /// Drop an MO that repeats one whose answer may have been lost with its session, within this time. 0: never.
     pub mo_dedupe_ms: u64,
+    /// What is done about a submit whose outcome nobody knows (SEMANTICS 2).
+    pub unknown: Unknown,
+    /// How long a report is waited for after an unknown outcome, before the message ends as unknown.
+    pub reconcile_ms: u64,
+    /// Ask about a sent message that has had no final report for so long; 0: never. Later questions come ever more slowly.
+    pub inquire_after_ms: u64,
+}
+
+impl Upstream {
+    /// An SMPP upstream without limits of its own.
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            rate: None,
+            burst: 1,
+            long: LongMode::Payload,
+            policies: default_policies(),
+            attempts_max: 10,
+            delay_ms: 1_000,
+            delay_max_ms: 300_000,
+            throttle_pause_ms: 1_000,
+            failover_after_ms: 5_000,
+            mo_dedupe_ms: 0,
+            unknown: Unknown::AtLeastOnce,
+            reconcile_ms: 600_000,
+            inquire_after_ms: 0,
+        }
+    }
+}
+
+/// What is done about a submit whose outcome nobody knows (SEMANTICS 2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unknown {
+    /// It is sent again: rather twice than never.
+    AtLeastOnce,
+    /// A report is waited for; without one the message ends as unknown. Rather never than twice.
+    Reconcile,
 }
 
 /// What a command_status of an upstream's answer means for the message.
@@ -173,6 +314,12 @@ pub struct Rules {
     pub unmatched_max: usize,
     /// How long receipts without a message, and ids of an upstream, are kept.
     pub unmatched_life_ms: u64,
+    /// How long the last message to a mobile counts as what the mobile answers.
+    pub answered_ms: u64,
+    /// How long an idempotency key, and what marks an MO as a repetition, is known.
+    pub key_life_ms: u64,
+    /// Numbers on all blacklists that mobiles or the interface have put there; more are refused.
+    pub blocked_max: usize,
     /// Messages held in memory; more are read from the tables when needed.
     pub live_max: usize,
     /// Where months begin and end.
@@ -197,6 +344,9 @@ impl Default for Rules {
             early_receipt_ms: 600_000,
             unmatched_max: 100_000,
             unmatched_life_ms: 30 * 24 * HOUR,
+            answered_ms: 7 * 24 * HOUR,
+            key_life_ms: 24 * HOUR,
+            blocked_max: 1_000_000,
             live_max: 50_000,
             timezone: TimeZone::get("Europe/Paris").unwrap_or(TimeZone::UTC),
             country: "33".into(),

@@ -207,6 +207,9 @@ impl From<Refusal> for Problem {
             Refusal::Disk => (StatusCode::SERVICE_UNAVAILABLE, "the disk is below its reserve"),
             Refusal::ServiceEnded => (StatusCode::FORBIDDEN, "the service's end date is past"),
             Refusal::MonthlyLimit => (StatusCode::FORBIDDEN, "the month's segments are used up"),
+            Refusal::KeyReused => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "the idempotency key was used with another request")
+            }
             Refusal::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "the engine does not take messages now")
             }

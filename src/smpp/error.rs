@@ -17,7 +17,9 @@ pub fn status_of(refusal: Refusal, profile: Profile) -> CommandStatus {
         (Profile::Standard, Refusal::Validity) => Status::ESME_RINVEXPIRY,
         (Profile::Standard, Refusal::Schedule) => Status::ESME_RINVSCHED,
         (Profile::Standard, Refusal::QueueFull | Refusal::Disk) => Status::ESME_RMSGQFUL,
-        (Profile::Standard, Refusal::ServiceEnded | Refusal::MonthlyLimit) => Status::ESME_RSUBMITFAIL,
+        (Profile::Standard, Refusal::ServiceEnded | Refusal::MonthlyLimit | Refusal::KeyReused) => {
+            Status::ESME_RSUBMITFAIL
+        }
         (Profile::Standard, Refusal::Unavailable) => Status::ESME_RSYSERR,
         (Profile::TimeToChat, Refusal::QueueFull | Refusal::Disk | Refusal::Unavailable) => {
             Status::ESME_RTHROTTLED
@@ -31,7 +33,8 @@ pub fn status_of(refusal: Refusal, profile: Profile) -> CommandStatus {
             | Refusal::Validity
             | Refusal::Schedule
             | Refusal::ServiceEnded
-            | Refusal::MonthlyLimit,
+            | Refusal::MonthlyLimit
+            | Refusal::KeyReused,
         ) => Status::ESME_RSUBMITFAIL,
     }
 }
@@ -47,7 +50,7 @@ mod tests {
 
     #[test]
     fn standard_refuses_as_decided() {
-        let statuses = [0x0A, 0x0B, 0x0B, 0x01, 0x62, 0x61, 0x14, 0x14, 0x45, 0x45, 0x08];
+        let statuses = [0x0A, 0x0B, 0x0B, 0x01, 0x62, 0x61, 0x14, 0x14, 0x45, 0x45, 0x45, 0x08];
         for (refusal, status) in Refusal::ALL.into_iter().zip(statuses) {
             assert_eq!(status_of(refusal, Profile::Standard), CommandStatus(status), "{refusal:?}");
         }

@@ -184,6 +184,8 @@ impl Inbound {
                     let body = ReceiptBody { fact, profile: deliver.profile, reference, without_tlvs };
                     request(deliver.no, &body, desk)
                 }
+                // Endpoints get these.
+                Fact::Incoming(_) => Err(NotNow::State),
                 Fact::Mo { mo, carry, .. } => {
                     request(deliver.no, &MoBody::new(mo, *carry, deliver.profile, without_tlvs), desk)
                 }
@@ -244,7 +246,7 @@ impl Side for Inbound {
 
     fn handle_effect(&mut self, effect: Effect, desk: &mut Desk<'_, u64>) {
         match effect {
-            Effect::Accepted { reply, id } => {
+            Effect::Accepted { reply, id, .. } => {
                 let body = SubmitSmResp { message_id: &id.to_hex(), ..SubmitSmResp::default() };
                 let sequence = SequenceNumber(reply);
                 desk.session.answer(
@@ -265,7 +267,11 @@ impl Side for Inbound {
                 // A session that is not bound any more needs no unbind.
                 let _ = desk.session.unbind(desk.now, desk.out);
             }
-            Effect::Dispatch(_) | Effect::Acknowledge { .. } => debug_assert!(false, "meant for an upstream"),
+            Effect::Dispatch(_)
+            | Effect::Acknowledge { .. }
+            | Effect::Inquire { .. }
+            | Effect::Cancelled(_)
+            | Effect::Done(_) => debug_assert!(false, "meant for somebody else"),
         }
     }
 

@@ -90,7 +90,11 @@ impl Side for Outbound {
                 desk.session.refuse(sequence, CommandId::DELIVER_SM_RESP, status, desk.out);
             }
             Event::Deliver { sequence, deliver_sm } => {
-                self.arrivals.push(Arrival { reply: sequence.0, what: arrive::arrived(&deliver_sm) });
+                self.arrivals.push(Arrival {
+                    reply: sequence.0,
+                    what: arrive::arrived(&deliver_sm),
+                    once: None,
+                });
             }
             Event::Late { token, status, pdu } => {
                 self.metrics.late.increment(1);
@@ -157,8 +161,14 @@ impl Side for Outbound {
                 // A session that is not bound any more needs no unbind.
                 let _ = desk.session.unbind(desk.now, desk.out);
             }
-            Effect::Accepted { .. } | Effect::Refused { .. } | Effect::Deliver(_) => {
-                debug_assert!(false, "meant for an ESME");
+            // An SMSC is not asked; no message waits for its answer.
+            Effect::Inquire { .. } => {}
+            Effect::Accepted { .. }
+            | Effect::Refused { .. }
+            | Effect::Deliver(_)
+            | Effect::Cancelled(_)
+            | Effect::Done(_) => {
+                debug_assert!(false, "meant for somebody else");
             }
         }
     }

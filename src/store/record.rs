@@ -4,14 +4,35 @@
 //! version that is not known refuses the start and says so.
 
 use super::octets::{Garbled, Put, Take};
-use crate::gateway::id::{MessageId, ServiceNo, UpstreamNo};
-use crate::gateway::message::{Asked, AskedLast, Content, Doubt, End, Reason};
+use crate::gateway::delivery::Owed;
+use crate::gateway::id::{MessageId, Outlet, ServiceNo, UpstreamNo};
+use crate::gateway::message::{
+    Asked, AskedLast, Content, Doubt, End, Interface, Reason, Tell, Ties, Written,
+};
+use crate::gateway::port::Key;
 use crate::gateway::record::{Accepted, ArrivedPart, Incoming, MoContent, Parked, Record, Report};
 use crate::gateway::settings::LongMode;
 use crate::pdu::{CommandStatus, DataCoding, EsmClass, MessageState, RegisteredDelivery};
 
-/// The version that is written.
+/// The version of most records. A message or MO that HTTP has to do with is written as the second version of its record.
 const VERSION: u8 = 1;
+
+/// The newest version of a record.
+fn newest(tag: u8) -> u8 {
+    match tag {
+        3 | 19 => 2,
+        _ => VERSION,
+    }
+}
+
+/// The version in which a record is written: the first unless it says something that the first cannot.
+fn version_of(record: &Record) -> u8 {
+    match record {
+        Record::Accepted(a) if a.ties != Ties::default() || a.key.is_some() => 2,
+        Record::MoReceived(i) if is_tied(i) => 2,
+        _ => VERSION,
+    }
+}
 
 /// Octets before the body: tag, version, length of the body.
 const HEAD: usize = 6;
@@ -59,7 +80,7 @@ pub fn write(out: &mut Vec<u8>, record: &Record) {
     let tag = write_body(out, record);
     let length = u32::try_from(out.len() - start - HEAD).unwrap_or(u32::MAX);
     if let Some(head) = out.get_mut(start..start + HEAD) {
-        head.copy_from_slice(&[tag, VERSION, 0, 0, 0, 0]);
+        head.copy_from_slice(&[tag, version_of(record), 0, 0, 0, 0]);
         head[2..].copy_from_slice(&length.to_le_bytes());
     }
 }
@@ -74,7 +95,7 @@ pub fn read_all(batch: &[u8], each: &mut dyn FnMut(Record)) -> Result<(), Record
         let (tag, version) = (batch.u8()?, batch.u8()?);
         let length = usize::try_from(batch.u32()?).map_err(|_| Garbled("a length"))?;
         let mut body = Take(batch.take(length)?);
-        if version != VERSION {
+        if version == 0 || version > newest(tag) {
             return Err(RecordError::Unknown { tag, version });
         }
         let record = read_body(tag, version, &mut body)?;
@@ -108,6 +129,10 @@ fn write_body(out: &mut Vec<u8>, record: &Record) -> u8 {
             out.u64(a.not_before_ms);
             out.u32(a.month);
             put_content(out, &a.content);
+            if version_of(record) == 2 {
+                put_ties(out, &a.ties);
+                put_key(out, a.key);
+            }
             3
         }
         Record::Dispatched { id, part, at_ms } => {
@@ -185,30 +210,58 @@ fn write_body(out: &mut Vec<u8>, record: &Record) -> u8 {
         }
         Record::MoReceived(incoming) => {
             put_incoming(out, incoming);
+            if version_of(record) == 2 {
+                put_incoming_ties(out, incoming);
+            }
             19
         }
-        Record::Delivering { no, service, again } => {
+        Record::Delivering { no, outlet, again } => {
             out.u64(*no);
-            out.u16(service.0);
+            out.u16(outlet.0);
             out.u8(again.map_or(u8::MAX, |d| d as u8));
             20
         }
-        Record::Delivered { no, service, at_ms } => {
-            put_delivery(out, *no, *service, *at_ms);
+        Record::Delivered { no, outlet, at_ms } => {
+            put_delivery(out, *no, *outlet, *at_ms);
             21
         }
-        Record::DeliveryPutOff { no, service, not_before_ms, counts } => {
-            put_delivery(out, *no, *service, *not_before_ms);
+        Record::DeliveryPutOff { no, outlet, not_before_ms, counts } => {
+            put_delivery(out, *no, *outlet, *not_before_ms);
             out.u8(u8::from(*counts));
             22
         }
-        Record::DeliveryDead { no, service, at_ms } => {
-            put_delivery(out, *no, *service, *at_ms);
+        Record::DeliveryDead { no, outlet, at_ms } => {
+            put_delivery(out, *no, *outlet, *at_ms);
             23
         }
-        Record::DeliveryRevived { no, service, at_ms } => {
-            put_delivery(out, *no, *service, *at_ms);
+        Record::DeliveryRevived { no, outlet, at_ms } => {
+            put_delivery(out, *no, *outlet, *at_ms);
             24
+        }
+        Record::Unsure { id, part, at_ms, until_ms } => {
+            put_part(out, *id, *part, *at_ms);
+            out.u64(*until_ms);
+            25
+        }
+        Record::OutletNamed { outlet, service, name } => {
+            out.u16(outlet.0);
+            out.u16(service.0);
+            out.octets(name.as_bytes());
+            26
+        }
+        Record::Blocked { service, number, blocked, at_ms, by } => {
+            out.u16(service.0);
+            out.u64(*number);
+            out.u8(u8::from(*blocked));
+            out.u64(*at_ms);
+            out.put(&by.0);
+            27
+        }
+        Record::OwedAgain { outlet, owed, at_ms } => {
+            out.u16(outlet.0);
+            out.u64(*at_ms);
+            put_owed(out, *owed);
+            28
         }
     }
 }
@@ -235,6 +288,8 @@ fn read_body(tag: u8, version: u8, b: &mut Take<'_>) -> Result<Record, RecordErr
                 not_before_ms: b.u64()?,
                 month: b.u32()?,
                 content: content(b)?,
+                ties: if version > 1 { ties(b)? } else { Ties::default() },
+                key: if version > 1 { key(b)? } else { None },
             }))
         }
         4 => {
@@ -276,30 +331,52 @@ fn read_body(tag: u8, version: u8, b: &mut Take<'_>) -> Result<Record, RecordErr
         16 => Record::PartArrived(Box::new(arrived(b)?)),
         17 => Record::SetOut { no: b.u64()?, forget_ms: b.u64()? },
         18 => Record::SetForgotten { no: b.u64()? },
-        19 => Record::MoReceived(Box::new(incoming(b)?)),
+        19 => {
+            let mut received = incoming(b)?;
+            if version > 1 {
+                incoming_ties(b, &mut received)?;
+            }
+            Record::MoReceived(Box::new(received))
+        }
         20 => Record::Delivering {
             no: b.u64()?,
-            service: ServiceNo(b.u16()?),
+            outlet: Outlet(b.u16()?),
             again: match b.u8()? {
                 u8::MAX => None,
                 doubt => Some(one_of(&Doubt::ALL, doubt)?),
             },
         },
         21 => {
-            let (no, service, at_ms) = delivery(b)?;
-            Record::Delivered { no, service, at_ms }
+            let (no, outlet, at_ms) = delivery(b)?;
+            Record::Delivered { no, outlet, at_ms }
         }
         22 => {
-            let (no, service, not_before_ms) = delivery(b)?;
-            Record::DeliveryPutOff { no, service, not_before_ms, counts: b.bool()? }
+            let (no, outlet, not_before_ms) = delivery(b)?;
+            Record::DeliveryPutOff { no, outlet, not_before_ms, counts: b.bool()? }
         }
         23 => {
-            let (no, service, at_ms) = delivery(b)?;
-            Record::DeliveryDead { no, service, at_ms }
+            let (no, outlet, at_ms) = delivery(b)?;
+            Record::DeliveryDead { no, outlet, at_ms }
         }
         24 => {
-            let (no, service, at_ms) = delivery(b)?;
-            Record::DeliveryRevived { no, service, at_ms }
+            let (no, outlet, at_ms) = delivery(b)?;
+            Record::DeliveryRevived { no, outlet, at_ms }
+        }
+        25 => {
+            let (id, part, at_ms) = part(b)?;
+            Record::Unsure { id, part, at_ms, until_ms: b.u64()? }
+        }
+        26 => Record::OutletNamed { outlet: Outlet(b.u16()?), service: ServiceNo(b.u16()?), name: b.text()? },
+        27 => Record::Blocked {
+            service: ServiceNo(b.u16()?),
+            number: b.u64()?,
+            blocked: b.bool()?,
+            at_ms: b.u64()?,
+            by: MessageId(b.array()?),
+        },
+        28 => {
+            let (outlet, at_ms) = (Outlet(b.u16()?), b.u64()?);
+            Record::OwedAgain { outlet, owed: owed(b)?, at_ms }
         }
         _ => return Err(RecordError::Unknown { tag, version }),
     };
@@ -307,8 +384,15 @@ fn read_body(tag: u8, version: u8, b: &mut Take<'_>) -> Result<Record, RecordErr
 }
 
 /// In the order of their stored numbers.
-pub(super) const REASONS: [Reason; 5] =
-    [Reason::Validity, Reason::NoReceipt, Reason::Blacklist, Reason::PartRefused, Reason::NoRoute];
+pub(super) const REASONS: [Reason; 7] = [
+    Reason::Validity,
+    Reason::NoReceipt,
+    Reason::Blacklist,
+    Reason::PartRefused,
+    Reason::NoRoute,
+    Reason::Asked,
+    Reason::NoReport,
+];
 
 const LONG_MODES: [LongMode; 3] = [LongMode::Payload, LongMode::Udh, LongMode::Sar];
 
@@ -328,14 +412,14 @@ fn part(b: &mut Take<'_>) -> Result<(MessageId, u8, u64), Garbled> {
     Ok((MessageId(b.array()?), b.u8()?, b.u64()?))
 }
 
-fn put_delivery(out: &mut Vec<u8>, no: u64, service: ServiceNo, ms: u64) {
+fn put_delivery(out: &mut Vec<u8>, no: u64, outlet: Outlet, ms: u64) {
     out.u64(no);
-    out.u16(service.0);
+    out.u16(outlet.0);
     out.u64(ms);
 }
 
-fn delivery(b: &mut Take<'_>) -> Result<(u64, ServiceNo, u64), Garbled> {
-    Ok((b.u64()?, ServiceNo(b.u16()?), b.u64()?))
+fn delivery(b: &mut Take<'_>) -> Result<(u64, Outlet, u64), Garbled> {
+    Ok((b.u64()?, Outlet(b.u16()?), b.u64()?))
 }
 
 pub(super) fn put_asked(out: &mut Vec<u8>, asked: Asked) {
@@ -439,6 +523,7 @@ pub(super) fn parked(b: &mut Take<'_>) -> Result<Parked, Garbled> {
             destination: b.address()?,
             state: MessageState(b.u8()?),
             error: b.u32()?,
+            message: None,
         },
     })
 }
@@ -465,6 +550,111 @@ pub(super) fn incoming(b: &mut Take<'_>) -> Result<Incoming, Garbled> {
         late: b.bool()?,
         left: b.u8()?,
         long: one_of(&LONG_MODES, b.u8()?)?,
+        watch: None,
+        answers: None,
+        tell: Box::default(),
+        once: None,
         mo: mo(b)?,
     })
+}
+
+pub(super) fn put_owed(out: &mut Vec<u8>, owed: Owed) {
+    match owed {
+        Owed::Receipt { id, state, error, part, at_ms, intermediate } => {
+            out.u8(0);
+            out.put(&id.0);
+            out.put(&[state.0, part.0, part.1, u8::from(intermediate)]);
+            out.u32(error);
+            out.u64(at_ms);
+        }
+        Owed::Mo { id, pdu } => {
+            out.u8(1);
+            out.put(&id.0);
+            out.u8(pdu);
+        }
+    }
+}
+
+pub(super) fn owed(b: &mut Take<'_>) -> Result<Owed, Garbled> {
+    match b.u8()? {
+        0 => {
+            let id = MessageId(b.array()?);
+            let (state, part, intermediate) = (MessageState(b.u8()?), (b.u8()?, b.u8()?), b.bool()?);
+            Ok(Owed::Receipt { id, state, part, intermediate, error: b.u32()?, at_ms: b.u64()? })
+        }
+        1 => Ok(Owed::Mo { id: MessageId(b.array()?), pdu: b.u8()? }),
+        _ => Err(Garbled("a delivery")),
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, number: Option<u64>) {
+    out.u8(u8::from(number.is_some()));
+    out.var(number.unwrap_or(0));
+}
+
+fn number(b: &mut Take<'_>) -> Result<Option<u64>, Garbled> {
+    let (is_some, number) = (b.bool()?, b.var()?);
+    Ok(is_some.then_some(number))
+}
+
+pub(super) fn put_ties(out: &mut Vec<u8>, t: &Ties) {
+    let written = u8::from(t.written.national_to) | u8::from(t.written.national_from) << 1;
+    out.put(&[t.interface as u8, written]);
+    put_number(out, t.watch);
+    out.u64(t.unsure_until_ms);
+    out.var(t.tell.len() as u64);
+    for tell in &t.tell {
+        out.u16(tell.outlet.0);
+        out.u8(u8::from(tell.sent));
+    }
+}
+
+pub(super) fn ties(b: &mut Take<'_>) -> Result<Ties, Garbled> {
+    let (interface, written) = (one_of(&Interface::ALL, b.u8()?)?, b.u8()?);
+    Ok(Ties {
+        interface,
+        written: Written { national_to: written & 1 != 0, national_from: written & 2 != 0 },
+        watch: number(b)?,
+        unsure_until_ms: b.u64()?,
+        tell: (0..b.var()?)
+            .map(|_| Ok(Tell { outlet: Outlet(b.u16()?), sent: b.bool()? }))
+            .collect::<Result<_, Garbled>>()?,
+    })
+}
+
+fn put_key(out: &mut Vec<u8>, key: Option<Key>) {
+    out.u8(u8::from(key.is_some()));
+    if let Some(key) = key {
+        out.put(&key.key);
+        out.put(&key.digest);
+    }
+}
+
+fn key(b: &mut Take<'_>) -> Result<Option<Key>, Garbled> {
+    Ok(if b.bool()? { Some(Key { key: b.array()?, digest: b.array()? }) } else { None })
+}
+
+/// Whether an MO says something that the first version cannot.
+pub(super) fn is_tied(i: &Incoming) -> bool {
+    i.watch.is_some() || i.answers.is_some() || !i.tell.is_empty() || i.once.is_some()
+}
+
+pub(super) fn put_incoming_ties(out: &mut Vec<u8>, i: &Incoming) {
+    put_number(out, i.watch);
+    out.u8(u8::from(i.answers.is_some()));
+    out.put(&i.answers.unwrap_or(MessageId([0; 12])).0);
+    out.u8(u8::from(i.once.is_some()));
+    out.put(&i.once.unwrap_or_default());
+    out.var(i.tell.len() as u64);
+    i.tell.iter().for_each(|outlet| out.u16(outlet.0));
+}
+
+pub(super) fn incoming_ties(b: &mut Take<'_>, i: &mut Incoming) -> Result<(), Garbled> {
+    i.watch = number(b)?;
+    let (answers, id) = (b.bool()?, MessageId(b.array()?));
+    i.answers = answers.then_some(id);
+    let (once, key) = (b.bool()?, b.array()?);
+    i.once = once.then_some(key);
+    i.tell = (0..b.var()?).map(|_| Ok(Outlet(b.u16()?))).collect::<Result<_, Garbled>>()?;
+    Ok(())
 }

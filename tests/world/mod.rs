@@ -15,15 +15,13 @@ use std::sync::Arc;
 use trunkline::engine::{Config, Core, StartError};
 use trunkline::gateway::Now;
 use trunkline::gateway::id::{LinkId, MessageId, ServiceNo, UpstreamNo};
-use trunkline::gateway::message::Content;
+use trunkline::gateway::message::{Content, Interface};
 use trunkline::gateway::port::{
-    Answer, Arrival, Arrived, Asker, DeliveryAnswer, Effect, Fact, Input, Outcome, Refusal, Submission,
-    Ticket,
+    Answer, Arrival, Arrived, Asker, DeliveryAnswer, Effect, Fact, IncomingFact, Input, NotCancelled,
+    Outcome, Refusal, Submission, Ticket,
 };
 use trunkline::gateway::record::{MoContent, Report};
-use trunkline::gateway::settings::{
-    LongMode, MoRoute, Profile, Route, Rules, Service, Settings, Upstream, default_policies,
-};
+use trunkline::gateway::settings::{MoRoute, Route, Rules, Service, Settings, Upstream};
 use trunkline::pdu::{
     Address, CommandStatus, DataCoding, EsmClass, MessageState, Npi, RegisteredDelivery, Ton,
 };
@@ -38,36 +36,11 @@ pub fn address(digits: &str) -> Address {
 }
 
 pub fn service(id: &str) -> Service {
-    Service {
-        id: id.into(),
-        profile: Profile::Standard,
-        senders: None,
-        default_sender: None,
-        blacklist: HashSet::new(),
-        monthly_limit: None,
-        ends_at_ms: None,
-        waiting_max: 1_000_000,
-        strict_order: false,
-        deliver_long: LongMode::Payload,
-        deliver_window: 10,
-        weight: 1,
-    }
+    Service { deliver_window: 10, ..Service::new(id) }
 }
 
 pub fn upstream(id: &str) -> Upstream {
-    Upstream {
-        id: id.into(),
-        rate: None,
-        burst: 1,
-        long: LongMode::Payload,
-        policies: default_policies(),
-        attempts_max: 5,
-        delay_ms: 1_000,
-        delay_max_ms: 60_000,
-        throttle_pause_ms: 1_000,
-        failover_after_ms: 5_000,
-        mo_dedupe_ms: 60_000,
-    }
+    Upstream { attempts_max: 5, delay_max_ms: 60_000, mo_dedupe_ms: 60_000, ..Upstream::new(id) }
 }
 
 pub fn settings() -> Settings {
@@ -106,7 +79,7 @@ pub fn content(text: &str, to: &str) -> Content {
 }
 
 pub fn submission(reply: u32, content: Content) -> Submission {
-    Submission { reply, content, validity: None, schedule: None }
+    Submission { reply, ..Submission::new(content, Interface::Smpp) }
 }
 
 /// What happened at the edges; survives the engine.
@@ -128,6 +101,14 @@ pub struct Ledger {
     pub stored: HashSet<u32>,
     /// deliver_sm of the SMSC that were turned away.
     pub turned_away: u32,
+    /// What an endpoint was told of messages, with the try.
+    pub told: Vec<(MessageId, MessageState, u32)>,
+    /// MO that an endpoint got.
+    pub hooked: Vec<IncomingFact>,
+    pub cancelled: Vec<Result<(), NotCancelled>>,
+    pub done: Vec<u64>,
+    /// Messages that the upstream was asked about.
+    pub inquired: Vec<MessageId>,
 }
 
 pub struct World {
@@ -146,6 +127,8 @@ pub struct World {
     pub undelivered: VecDeque<(LinkId, u64)>,
     pub up: LinkId,
     pub down: LinkId,
+    /// The endpoint's link.
+    pub hook: LinkId,
     next_link: u64,
     next_reply: u32,
     next_id: u64,
@@ -190,6 +173,7 @@ impl World {
             undelivered: VecDeque::new(),
             up: LinkId(0),
             down: LinkId(0),
+            hook: LinkId(u64::MAX),
             next_link: 1,
             next_reply: 1,
             next_id: 1,
@@ -272,7 +256,7 @@ impl World {
             Asker::Call(_) => LinkId(0),
         };
         match effect {
-            Effect::Accepted { reply, id } => {
+            Effect::Accepted { reply, id, .. } => {
                 let text = self.texts.get(&reply).cloned().unwrap_or_default();
                 self.ledger.acked.insert(id, text);
             }
@@ -293,7 +277,11 @@ impl World {
             }
             Effect::Deliver(d) => {
                 match &d.fact {
+                    Fact::Receipt(r) if link == self.hook => {
+                        self.ledger.told.push((r.id, r.state, d.attempt))
+                    }
                     Fact::Receipt(r) => self.ledger.receipts.push((r.id, r.state)),
+                    Fact::Incoming(fact) => self.ledger.hooked.push((**fact).clone()),
                     Fact::Mo { id, mo, .. } => {
                         self.ledger.mo_ids.push(*id);
                         self.ledger.mo.push(String::from_utf8_lossy(&mo.payload).into_owned());
@@ -301,6 +289,9 @@ impl World {
                 }
                 self.undelivered.push_back((link, d.no));
             }
+            Effect::Cancelled(result) => self.ledger.cancelled.push(result),
+            Effect::Done(changed) => self.ledger.done.push(changed),
+            Effect::Inquire { id, .. } => self.ledger.inquired.push(id),
             Effect::Unbind => {}
         }
     }
@@ -352,10 +343,11 @@ impl World {
                     destination: content.source,
                     state: MessageState::DELIVERED,
                     error: 0,
+                    message: None,
                 }),
                 Owed::Mo(mo) => Arrived::Mo(mo.clone()),
             };
-            arrivals.push(Arrival { reply: *no, what });
+            arrivals.push(Arrival { reply: *no, what, once: None });
         }
         if !arrivals.is_empty() {
             self.inputs.push_back(Input::Arrivals { link: self.up, upstream: UPSTREAM, arrivals });

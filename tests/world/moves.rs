@@ -124,8 +124,9 @@ pub fn receipt(w: &mut World, upstream: UpstreamNo, id: &str, about: &Content) {
         destination: about.source,
         state: MessageState::DELIVERED,
         error: 0,
+        message: None,
     };
-    let arrivals = vec![Arrival { reply: 900_000, what: Arrived::Receipt(report) }];
+    let arrivals = vec![Arrival { reply: 900_000, what: Arrived::Receipt(report), once: None }];
     w.inputs.push_back(Input::Arrivals { link: w.up, upstream, arrivals });
     step(w);
 }
@@ -143,7 +144,7 @@ pub fn mo(text: &str) -> MoContent {
 }
 
 pub fn arrives(w: &mut World, what: Arrived) {
-    let arrivals = vec![Arrival { reply: 900_001, what }];
+    let arrivals = vec![Arrival { reply: 900_001, what, once: None }];
     w.inputs.push_back(Input::Arrivals { link: w.up, upstream: UPSTREAM, arrivals });
     step(w);
 }
@@ -169,13 +170,13 @@ pub fn esme_says(w: &mut World, status: CommandStatus) {
 }
 
 pub fn dead(w: &mut World) -> usize {
-    let listed = gateway(w).state().dead(SERVICE, 1_000).expect("readable").len();
+    let listed = gateway(w).state().dead(SERVICE.into(), 1_000).expect("readable").len();
     assert_eq!(totals(w).dead, listed as u64, "what is counted is listed");
     listed
 }
 
 pub fn revive(w: &mut World) {
-    w.inputs.push_back(Input::Revive { service: SERVICE });
+    w.inputs.push_back(Input::Revive { outlet: SERVICE.into() });
     step(w);
 }
 

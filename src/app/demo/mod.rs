@@ -23,7 +23,7 @@ use super::{Running, StartError};
 use crate::clock::Clock;
 use crate::config::{self, Process, Settings};
 use crate::gateway::port::Refusal;
-use crate::gateway::settings::{self as gateway, LongMode, Profile};
+use crate::gateway::settings::{self as gateway, Profile};
 use crate::net;
 use crate::sim::smsc;
 use crate::{engine, smpp, telemetry};
@@ -183,7 +183,7 @@ impl Demo {
         let address = |number| crate::http::address_of(number, "").map_err(|_| Refusal::Destination);
         let submission =
             crate::http::admin::submission(address(SENDER)?, address(RECIPIENT)?, "Hello from Trunkline");
-        self.running.engine.submit(service, submission).await
+        self.running.engine.submit(service, submission).await.map(|taken| taken.id)
     }
 
     /// Stops in order; a temporary directory is removed.
@@ -221,21 +221,13 @@ async fn settings(
     let mo_route =
         gateway::MoRoute { upstream: None, number: String::new(), exact: false, service: SERVICE.into() };
     let service = gateway::Service {
-        id: SERVICE.into(),
         profile,
         senders: match profile {
             Profile::Standard => None,
             Profile::TimeToChat => Some(HashSet::from([SENDER.to_owned()])),
         },
         default_sender: crate::http::address_of(SENDER, "").ok(),
-        blacklist: HashSet::new(),
-        monthly_limit: None,
-        ends_at_ms: None,
-        waiting_max: config::WAITING_MAX,
-        strict_order: false,
-        deliver_long: LongMode::Payload,
-        deliver_window: config::DELIVER_WINDOW,
-        weight: 1,
+        ..gateway::Service::new(SERVICE)
     };
     let account = smpp::Account {
         service: SERVICE.into(),

@@ -1,6 +1,6 @@
 //! What is counted and numbered.
 
-use super::super::id::UpstreamNo;
+use super::super::id::{Outlet, ServiceNo, UpstreamNo};
 
 /// How many messages of a service have come to what (SEMANTICS 18).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -27,6 +27,42 @@ impl Totals {
     /// Accepted and not ended.
     pub fn waiting(&self) -> u64 {
         self.accepted.saturating_sub(self.ended.iter().sum())
+    }
+}
+
+/// What is owed to a webhook.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OutletTotals {
+    /// Its id.
+    pub name: String,
+    /// Whose it is.
+    pub service: ServiceNo,
+    /// Deliveries that are owed.
+    pub owed: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+impl Counters {
+    /// The name of an endpoint.
+    pub(super) fn name_outlet(&mut self, outlet: Outlet, service: ServiceNo, name: String) {
+        let Some(at) = outlet.endpoint_number() else { return };
+        while self.outlets.len() <= at {
+            self.outlets.push(OutletTotals { name: String::new(), service, owed: 0, dead: 0 });
+        }
+        self.outlets[at].name = name;
+        self.outlets[at].service = service;
+    }
+
+    /// What is owed to an endpoint, and its dead letters.
+    pub(super) fn owed_by(&mut self, outlet: Outlet) -> (&mut u64, &mut u64) {
+        let at = outlet.endpoint_number().unwrap_or(0);
+        while self.outlets.len() <= at {
+            let service = ServiceNo(u16::MAX);
+            self.outlets.push(OutletTotals { name: String::new(), service, owed: 0, dead: 0 });
+        }
+        let totals = &mut self.outlets[at];
+        (&mut totals.owed, &mut totals.dead)
     }
 }
 
@@ -61,4 +97,8 @@ pub struct Counters {
     pub unmatched_dropped: u64,
     /// Forms of ids learned, by upstream.
     pub forms: Vec<(UpstreamNo, u8)>,
+    /// Webhooks by number.
+    pub outlets: Vec<OutletTotals>,
+    /// The newest number of an event.
+    pub event: u64,
 }

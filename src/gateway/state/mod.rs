@@ -1,27 +1,53 @@
 //! What is true: changed by records only, alike in live operation and in recovery.
 
+mod arrivals;
 mod checkpoint;
 mod counters;
+mod events;
+mod keys;
+mod owed;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use dashmap::DashMap;
 use dashmap::mapref::one::RefMut;
 
 pub use self::checkpoint::Shipped;
-pub use self::counters::{Counters, Totals};
+pub use self::counters::{Counters, OutletTotals, Totals};
+use self::events::Events;
+use self::keys::Keys;
+pub use self::keys::{Known, Scope};
 use super::cold::{Cold, Lost, QueueKey};
 use super::delivery::{Delivery, Owed};
-use super::id::{LinkId, MessageId, ServiceNo, UpstreamNo};
+use super::event::{Event as Published, EventKind};
+use super::id::{LinkId, MessageId, Outlet, ServiceNo, UpstreamNo};
 use super::join::{Set, SetKey};
-use super::message::{AskedLast, Doubt, End, Event, Message, Part, PartStage, Reason, Rows, Stage, What};
-use super::record::{Accepted, ArrivedPart, Incoming, Parked, Record};
+use super::message::{AskedLast, End, Event, Message, Part, PartStage, Reason, Rows, Stage, What};
+use super::record::{Accepted, Incoming, Parked, Record};
 use crate::pdu::{CommandStatus, MessageState};
 
-/// Messages in memory, which readers outside the engine may look at.
-pub type Live = DashMap<MessageId, Box<Message>, ahash::RandomState>;
+/// What is in memory and readers outside the engine may look at.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Messages to mobiles.
+    pub messages: Messages,
+    /// Messages from mobiles, with whether the tables hold a row of it.
+    pub incoming: DashMap<MessageId, (Incoming, bool), ahash::RandomState>,
+    /// Numbers that mobiles or the interface have put on a service's blacklist.
+    pub blocked: RwLock<BTreeSet<(ServiceNo, u64)>>,
+}
+
+impl Live {
+    /// Whether a number is on a service's blacklist.
+    pub fn is_blocked(&self, service: ServiceNo, number: u64) -> bool {
+        self.blocked.read().unwrap_or_else(PoisonError::into_inner).contains(&(service, number))
+    }
+}
+
+/// Messages in memory.
+pub type Messages = DashMap<MessageId, Box<Message>, ahash::RandomState>;
 
 /// By what an upstream calls something.
 type ById<T> = HashMap<Box<[u8]>, T, ahash::RandomState>;
@@ -34,8 +60,6 @@ pub struct State {
     pub counters: Counters,
     deliveries: HashMap<u64, Delivery, ahash::RandomState>,
     dead: HashMap<u64, Delivery>,
-    /// With whether the tables hold a row of it.
-    incoming: HashMap<MessageId, (Incoming, bool), ahash::RandomState>,
     upstream_ids: Vec<ById<(MessageId, u8)>>,
     parked: BTreeMap<u64, Parked>,
     parked_ids: Vec<ById<Vec<u64>>>,
@@ -50,8 +74,8 @@ pub struct State {
     dirty_incoming: Vec<MessageId>,
     dirty_sets: HashSet<u64>,
     dirty_parked: Vec<u64>,
-    gone_deliveries: HashSet<(ServiceNo, u64)>,
-    gone_dead: HashSet<(ServiceNo, u64)>,
+    gone_deliveries: HashSet<(Outlet, u64)>,
+    gone_dead: HashSet<(Outlet, u64)>,
     gone_parked: Vec<u64>,
     gone_sets: Vec<u64>,
     dirty_dead: Vec<u64>,
@@ -60,7 +84,12 @@ pub struct State {
     /// Messages that were read from the tables: they may be let go again even if nothing changes them.
     loaded: RefCell<Vec<MessageId>>,
     /// Deliveries that the records applied since the last look have made, for the inboxes.
-    pub fresh: Vec<(ServiceNo, u64)>,
+    pub fresh: Vec<(Outlet, u64)>,
+    events: Events,
+    keys: Keys,
+    /// The newest messages to a mobile that no checkpoint has taken yet.
+    talks: HashMap<(ServiceNo, u64), Vec<MessageId>, ahash::RandomState>,
+    dirty_blocked: Vec<(ServiceNo, u64)>,
 }
 
 impl State {
@@ -69,13 +98,13 @@ impl State {
     /// # Errors
     /// [`Lost`] when the tables cannot be read.
     pub fn open(cold: Arc<dyn Cold>, live: Arc<Live>) -> Result<Self, Lost> {
-        live.clear();
+        live.messages.clear();
+        live.incoming.clear();
         let counters = cold.counters()?.unwrap_or_default();
         let mut state = Self {
             live,
             deliveries: HashMap::default(),
             dead: HashMap::new(),
-            incoming: HashMap::default(),
             upstream_ids: Vec::new(),
             parked: BTreeMap::new(),
             parked_ids: Vec::new(),
@@ -97,12 +126,17 @@ impl State {
             evictable: VecDeque::new(),
             loaded: RefCell::default(),
             fresh: Vec::new(),
+            events: Events::default(),
+            keys: Keys::default(),
+            talks: HashMap::default(),
+            dirty_blocked: Vec::new(),
             counters,
             cold: Arc::clone(&cold),
         };
         for parked in cold.parked()? {
             state.index_parked(parked);
         }
+        *state.blocked() = cold.blocked()?.into_iter().collect();
         for set in cold.sets()? {
             state.set_keys.insert(set.no, set.key);
             state.sets.insert(set.key, set);
@@ -117,16 +151,16 @@ impl State {
 
     /// A message, read from the tables if it is not in memory.
     pub fn message(&self, id: MessageId) -> Result<Option<RefMut<'_, MessageId, Box<Message>>>, Lost> {
-        load(&self.live, &*self.cold, &self.loaded, id)
+        load(&self.live.messages, &*self.cold, &self.loaded, id)
     }
 
     /// A delivery, read from the tables if it is not in memory. `None`: it is not owed any more.
-    pub fn delivery(&mut self, service: ServiceNo, no: u64) -> Result<Option<&mut Delivery>, Lost> {
+    pub fn delivery(&mut self, outlet: Outlet, no: u64) -> Result<Option<&mut Delivery>, Lost> {
         if !self.deliveries.contains_key(&no) {
-            if self.gone_deliveries.contains(&(service, no)) {
+            if self.gone_deliveries.contains(&(outlet, no)) {
                 return Ok(None);
             }
-            let Some(delivery) = self.cold.delivery(service, no)? else { return Ok(None) };
+            let Some(delivery) = self.cold.delivery(outlet, no)? else { return Ok(None) };
             self.deliveries.insert(no, delivery);
         }
         Ok(self.deliveries.get_mut(&no))
@@ -134,8 +168,8 @@ impl State {
 
     /// An MO, read from the tables if it is not in memory.
     pub fn incoming(&self, id: MessageId) -> Result<Option<Incoming>, Lost> {
-        match self.incoming.get(&id) {
-            Some((incoming, _)) => Ok(Some(incoming.clone())),
+        match self.live.incoming.get(&id) {
+            Some(found) => Ok(Some(found.0.clone())),
             None => self.cold.incoming(id),
         }
     }
@@ -177,12 +211,52 @@ impl State {
         self.sets.len()
     }
 
-    /// Dead letters of a service, oldest first.
-    pub fn dead(&self, service: ServiceNo, limit: usize) -> Result<Vec<Delivery>, Lost> {
+    /// What a key stands for if it is younger than `life_ms`.
+    ///
+    /// # Errors
+    /// [`Lost`] when the tables cannot be read.
+    pub fn key(&self, scope: Scope, key: [u8; 16], now_ms: u64, life_ms: u64) -> Result<Option<Known>, Lost> {
+        self.keys.find(&*self.cold, scope, key, now_ms, life_ms)
+    }
+
+    /// The newest messages of a service to a mobile that were accepted since `since_ms`, newest first, at most a few.
+    ///
+    /// # Errors
+    /// [`Lost`] when the tables cannot be read.
+    pub fn last_to(&self, service: ServiceNo, mobile: u64, since_ms: u64) -> Result<Vec<MessageId>, Lost> {
+        let mut ids: Vec<MessageId> =
+            self.talks.get(&(service, mobile)).into_iter().flatten().rev().copied().collect();
+        if ids.len() < TALKS {
+            ids.extend(self.cold.last_to(service, mobile, since_ms, TALKS)?);
+        }
+        Ok(ids)
+    }
+
+    /// Whether a number is on a service's blacklist by its own or the interface's wish.
+    pub fn is_blocked(&self, service: ServiceNo, number: u64) -> bool {
+        self.live.is_blocked(service, number)
+    }
+
+    /// Numbers on all such blacklists.
+    pub fn blocked_len(&self) -> usize {
+        self.blocked().len()
+    }
+
+    fn blocked(&self) -> std::sync::RwLockWriteGuard<'_, BTreeSet<(ServiceNo, u64)>> {
+        self.live.blocked.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Events that became true since the last call; to be shown to readers once their batch is on disk.
+    pub fn take_events(&mut self) -> Vec<Published> {
+        std::mem::take(&mut self.events.fresh)
+    }
+
+    /// Dead letters of an outlet, oldest first.
+    pub fn dead(&self, outlet: Outlet, limit: usize) -> Result<Vec<Delivery>, Lost> {
         let mut dead: BTreeMap<u64, Delivery> =
-            self.cold.dead(service, limit)?.into_iter().map(|d| (d.no, d)).collect();
-        dead.retain(|&no, _| !self.gone_dead.contains(&(service, no)));
-        dead.extend(self.dead.values().filter(|d| d.service == service).map(|d| (d.no, d.clone())));
+            self.cold.dead(outlet, limit)?.into_iter().map(|d| (d.no, d)).collect();
+        dead.retain(|&no, _| !self.gone_dead.contains(&(outlet, no)));
+        dead.extend(self.dead.values().filter(|d| d.outlet == outlet).map(|d| (d.no, d.clone())));
         Ok(dead.into_values().take(limit).collect())
     }
 
@@ -190,6 +264,7 @@ impl State {
     pub fn queued(&self) -> Vec<(QueueKey, u64, MessageId)> {
         let mut queued: Vec<_> = self
             .live
+            .messages
             .iter()
             .filter(|m| matches!(m.stage, Stage::Waiting | Stage::Dispatched))
             .map(|m| (m.queue(), m.place, m.id))
@@ -201,27 +276,33 @@ impl State {
     /// Messages with a part under way on a session, in the order of their places.
     pub fn dispatched_on(&self, link: LinkId) -> Vec<MessageId> {
         let on = |m: &Message| m.parts.iter().any(|p| p.link == Some(link));
-        let mut found: Vec<_> = self.live.iter().filter(|m| on(m)).map(|m| (m.place, m.id)).collect();
+        let mut found: Vec<_> =
+            self.live.messages.iter().filter(|m| on(m)).map(|m| (m.place, m.id)).collect();
         found.sort_unstable();
         found.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Deliveries in memory, in order: after recovery.
-    pub fn owed(&self) -> Vec<(ServiceNo, u64)> {
-        let mut owed: Vec<_> = self.deliveries.values().map(|d| (d.service, d.no)).collect();
+    pub fn owed(&self) -> Vec<(Outlet, u64)> {
+        let mut owed: Vec<_> = self.deliveries.values().map(|d| (d.outlet, d.no)).collect();
         owed.sort_unstable_by_key(|&(_, no)| no);
         owed
+    }
+
+    /// Messages in memory that an upstream has and whose final report has not come.
+    pub fn unreported(&self) -> impl Iterator<Item = (UpstreamNo, MessageId)> {
+        self.live.messages.iter().filter(|m| m.stage == Stage::Sent).map(|m| (m.upstream, m.id))
     }
 
     /// Deadlines of messages in memory up to `until`: after recovery.
     pub fn live_deadlines(&self, until: u64) -> Vec<(u64, MessageId)> {
         let due = |m: &Message| m.deadline_ms().filter(|&at| at <= until).map(|at| (at, m.id));
-        self.live.iter().filter_map(|m| due(&m)).collect()
+        self.live.messages.iter().filter_map(|m| due(&m)).collect()
     }
 
     /// A message that has ended got the last of its answers: it may leave the memory with the next checkpoint.
     pub fn settle_ended(&mut self, id: MessageId) {
-        if let Some(mut m) = self.live.get_mut(&id) {
+        if let Some(mut m) = self.live.messages.get_mut(&id) {
             touch(&mut m, &mut self.dirty);
         }
     }
@@ -237,7 +318,7 @@ impl State {
 
     /// Messages in memory.
     pub fn live_len(&self) -> usize {
-        self.live.len()
+        self.live.messages.len()
     }
 
     /// Makes a fact true.
@@ -278,7 +359,7 @@ impl State {
                 self.counters.place += 1;
                 let place = self.counters.place;
                 let dirty = &mut self.dirty;
-                if let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? {
+                if let Some(mut m) = load(&self.live.messages, &*self.cold, &self.loaded, id)? {
                     m.place = place;
                     // The row of the old queue goes with the next checkpoint: its key names the old upstream.
                     m.rows.old_upstream = m.rows.old_upstream.or(Some(m.upstream));
@@ -287,6 +368,12 @@ impl State {
                     touch(&mut m, dirty);
                 }
             }
+            Record::Unsure { id, part, at_ms, until_ms } => return self.unsure(id, part, at_ms, until_ms),
+            Record::OutletNamed { outlet, service, name } => self.counters.name_outlet(outlet, service, name),
+            Record::Blocked { service, number, blocked, at_ms, by } => {
+                self.block(service, number, blocked, at_ms, by);
+            }
+            Record::OwedAgain { outlet, owed, at_ms } => return self.owed_again(outlet, owed, at_ms),
             Record::Refused { id, part, at_ms, status } => return self.refused(id, part, at_ms, status),
             Record::Receipted { id, part, at_ms, state, error } => {
                 return self.receipted(id, part, at_ms, state, error);
@@ -301,10 +388,10 @@ impl State {
             Record::FormLearned { upstream, form } => self.counters.forms.push((upstream, form)),
             Record::PartArrived(part) => self.part_arrived(*part),
             Record::MoReceived(incoming) => self.mo_received(*incoming),
-            Record::Delivering { no, service, again } => return self.delivering(service, no, again),
-            Record::Delivered { no, service, at_ms } => return self.delivered(service, no, at_ms, false),
-            Record::DeliveryPutOff { no, service, not_before_ms, counts } => {
-                if self.delivery(service, no)?.is_some()
+            Record::Delivering { no, outlet, again } => return self.delivering(outlet, no, again),
+            Record::Delivered { no, outlet, at_ms } => return self.delivered(outlet, no, at_ms, false),
+            Record::DeliveryPutOff { no, outlet, not_before_ms, counts } => {
+                if self.delivery(outlet, no)?.is_some()
                     && let Some(d) = self.deliveries.get_mut(&no)
                 {
                     d.under_way = false;
@@ -317,8 +404,8 @@ impl State {
                     touch_delivery(d, &mut self.dirty_deliveries);
                 }
             }
-            Record::DeliveryDead { no, service, at_ms } => return self.delivered(service, no, at_ms, true),
-            Record::DeliveryRevived { no, service, at_ms } => return self.revived(service, no, at_ms),
+            Record::DeliveryDead { no, outlet, at_ms } => return self.delivered(outlet, no, at_ms, true),
+            Record::DeliveryRevived { no, outlet, at_ms } => return self.revived(outlet, no, at_ms),
             Record::SetOut { no, forget_ms } => {
                 if let Some(set) = self.set_keys.get(&no).and_then(|key| self.sets.get_mut(key)) {
                     set.out = true;
@@ -363,6 +450,7 @@ impl State {
             not_before_ms: a.not_before_ms,
             billed: a.billed,
             asked: a.asked,
+            ties: a.ties,
             content: a.content,
             stage: Stage::Waiting,
             parts: vec![part; usize::from(a.parts.max(1))],
@@ -370,8 +458,21 @@ impl State {
             history,
             rows: Rows { dirty: true, ..Rows::default() },
         };
+        if let Some(number) = message.ties.watch {
+            let said = (MessageState::ENROUTE, 0);
+            self.events.of(&mut self.counters.event, &message, a.at_ms, EventKind::Accepted, said);
+            let talk = self.talks.entry((a.service, number)).or_default();
+            if talk.len() >= TALKS {
+                talk.remove(0);
+            }
+            talk.push(a.id);
+        }
+        if let Some(key) = a.key {
+            let known = Known { digest: key.digest, id: a.id, at_ms: a.at_ms };
+            self.keys.insert(Scope::service(a.service), key.key, known);
+        }
         self.dirty.push(a.id);
-        self.live.insert(a.id, Box::new(message));
+        self.live.messages.insert(a.id, Box::new(message));
     }
 
     /// Changes one part of a message that has not ended, and its stage accordingly.
@@ -381,7 +482,7 @@ impl State {
         part: u8,
         change: impl FnOnce(UpstreamNo, &mut Part) -> Option<Event>,
     ) -> Result<(), Lost> {
-        let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? else { return Ok(()) };
+        let Some(mut m) = load(&self.live.messages, &*self.cold, &self.loaded, id)? else { return Ok(()) };
         let upstream = m.upstream;
         let count = m.parts.len();
         let Some(p) = m.parts.get_mut(usize::from(part)) else { return Ok(()) };
@@ -390,16 +491,49 @@ impl State {
             m.note(Event { part: if count > 1 { part + 1 } else { 0 }, ..event });
         }
         touch(&mut m, &mut self.dirty);
-        if !matches!(m.stage, Stage::Ended(_)) {
-            let stage = m.stage_of_parts();
-            restage(&mut self.counters, &mut m, stage);
+        if matches!(m.stage, Stage::Ended(_)) {
+            return Ok(());
+        }
+        let stage = m.stage_of_parts();
+        let was_sent = m.stage == Stage::Sent;
+        restage(&mut self.counters, &mut m, stage);
+        if was_sent || stage != Stage::Sent || m.ties.unsure_until_ms != 0 {
+            return Ok(());
+        }
+        let at_ms = event.map_or(0, |e| e.at_ms);
+        let said = (MessageState::ENROUTE, 0);
+        self.events.of(&mut self.counters.event, &m, at_ms, EventKind::Sent, said);
+        let tell: Vec<Outlet> = m.ties.tell.iter().filter(|t| t.sent).map(|t| t.outlet).collect();
+        m.pending += u32::try_from(tell.len()).unwrap_or(u32::MAX);
+        drop(m);
+        for outlet in tell {
+            let owed = Owed::Receipt { id, state: said.0, error: 0, part: (1, 1), at_ms, intermediate: true };
+            self.owe(outlet, owed, at_ms);
         }
         Ok(())
+    }
+
+    /// Nobody knows whether the upstream has a part; it counts as sent, and a report is waited for.
+    fn unsure(&mut self, id: MessageId, part: u8, at_ms: u64, until_ms: u64) -> Result<(), Lost> {
+        if let Some(mut m) = self.message(id)? {
+            m.ties.unsure_until_ms = until_ms;
+        }
+        self.change_part(id, part, |_, p| {
+            p.stage = PartStage::Sent;
+            Some(Event { at_ms, what: What::Unsure, part: 0 })
+        })
     }
 
     fn sent(&mut self, id: MessageId, part: u8, at_ms: u64, upstream_id: Box<[u8]>) -> Result<(), Lost> {
         let mut upstream = None;
         let shared = upstream_id.clone();
+        if let Some(mut m) = load(&self.live.messages, &*self.cold, &self.loaded, id)?
+            && std::mem::take(&mut m.ties.unsure_until_ms) != 0
+            && m.stage == Stage::Sent
+        {
+            // It is sure now: those who are told of it hear of it as of any other.
+            restage(&mut self.counters, &mut m, Stage::Dispatched);
+        }
         self.change_part(id, part, |u, p| {
             upstream = Some(u);
             p.upstream_id = upstream_id;
@@ -426,7 +560,9 @@ impl State {
 
     fn ended(&mut self, id: MessageId, at_ms: u64, end: End, reason: Reason) -> Result<(), Lost> {
         {
-            let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? else { return Ok(()) };
+            let Some(mut m) = load(&self.live.messages, &*self.cold, &self.loaded, id)? else {
+                return Ok(());
+            };
             m.note(Event { at_ms, what: What::Ended(end, reason), part: 0 });
         }
         let state = match end {
@@ -448,7 +584,7 @@ impl State {
         (state, error): (MessageState, u32),
         new: Option<u8>,
     ) -> Result<(), Lost> {
-        let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? else { return Ok(()) };
+        let Some(mut m) = load(&self.live.messages, &*self.cold, &self.loaded, id)? else { return Ok(()) };
         touch(&mut m, &mut self.dirty);
         if matches!(m.stage, Stage::Ended(_)) {
             return Ok(());
@@ -470,15 +606,20 @@ impl State {
             AskedLast::Failure if end != End::Delivered => owed.push((1, 1)),
             AskedLast::Failure | AskedLast::Never => {}
         }
-        m.pending += u32::try_from(owed.len()).unwrap_or(u32::MAX);
+        m.pending += u32::try_from(owed.len() + m.ties.tell.len()).unwrap_or(u32::MAX);
         restage(&mut self.counters, &mut m, Stage::Ended(end));
+        self.events.of(&mut self.counters.event, &m, at_ms, EventKind::Ended(end), (state, error));
         if m.is_finished() {
             self.finished.push(id);
         }
         let service = m.service;
+        let tell: Vec<Outlet> = m.ties.tell.iter().map(|t| t.outlet).collect();
         drop(m);
         for part in owed {
-            self.owe(service, Owed::Receipt { id, state, error, part, at_ms, intermediate: false }, at_ms);
+            self.owe(service.into(), receipt(id, state, error, part, at_ms), at_ms);
+        }
+        for outlet in tell {
+            self.owe(outlet, receipt(id, state, error, (1, 1), at_ms), at_ms);
         }
         Ok(())
     }
@@ -491,14 +632,16 @@ impl State {
         state: MessageState,
         error: u32,
     ) -> Result<(), Lost> {
-        let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? else { return Ok(()) };
+        let Some(mut m) = load(&self.live.messages, &*self.cold, &self.loaded, id)? else { return Ok(()) };
         let late = matches!(m.stage, Stage::Ended(_));
         let count = m.parts.len();
         let what = if late { What::LateReceipt(state) } else { What::Receipt(state) };
         m.note(Event { at_ms, what, part: if count > 1 { part + 1 } else { 0 } });
         touch(&mut m, &mut self.dirty);
+        m.ties.unsure_until_ms = 0;
         let parts = part_count(&m);
         let mut owed = Vec::new();
+        let mut tell = None;
         if !state.is_final() {
             if m.asked.intermediate {
                 owed.push(Owed::Receipt { id, state, error, part: (1, 1), at_ms, intermediate: true });
@@ -521,220 +664,35 @@ impl State {
                 }
                 AskedLast::Failure | AskedLast::Never => {}
             }
-            if !late {
+            if late {
+                tell = Some((state, error));
+                self.events.of(&mut self.counters.event, &m, at_ms, EventKind::LateReceipt, (state, error));
+            } else {
                 let stage = match worst(&m) {
                     Some((state, _)) => Stage::Ended(End::of(state)),
                     None => m.stage_of_parts(),
                 };
                 restage(&mut self.counters, &mut m, stage);
+                if let (Stage::Ended(end), Some(said)) = (stage, worst(&m)) {
+                    tell = Some(said);
+                    self.events.of(&mut self.counters.event, &m, at_ms, EventKind::Ended(end), said);
+                }
             }
         }
-        m.pending += u32::try_from(owed.len()).unwrap_or(u32::MAX);
+        let told: Vec<Outlet> = m.ties.tell.iter().filter(|_| tell.is_some()).map(|t| t.outlet).collect();
+        m.pending += u32::try_from(owed.len() + told.len()).unwrap_or(u32::MAX);
         if m.is_finished() {
             self.finished.push(id);
         }
         let service = m.service;
         drop(m);
         for owed in owed {
-            self.owe(service, owed, at_ms);
+            self.owe(service.into(), owed, at_ms);
+        }
+        for (outlet, (state, error)) in told.into_iter().zip(std::iter::repeat(tell).flatten()) {
+            self.owe(outlet, receipt(id, state, error, (1, 1), at_ms), at_ms);
         }
         Ok(())
-    }
-
-    fn owe(&mut self, service: ServiceNo, owed: Owed, at_ms: u64) {
-        self.counters.delivery += 1;
-        let no = self.counters.delivery;
-        let delivery = Delivery {
-            no,
-            service,
-            owed,
-            created_ms: at_ms,
-            tries: 0,
-            puts_off: 0,
-            not_before_ms: 0,
-            under_way: false,
-            doubt: None,
-            link: None,
-            avoid: None,
-            row: false,
-            dirty: true,
-        };
-        self.dirty_deliveries.push(no);
-        self.deliveries.insert(no, delivery);
-        self.totals(service).owed += 1;
-        self.fresh.push((service, no));
-    }
-
-    fn delivering(&mut self, service: ServiceNo, no: u64, again: Option<Doubt>) -> Result<(), Lost> {
-        if let Some(doubt) = again {
-            self.counters.delivery_doubts[doubt as usize] += 1;
-        }
-        if self.delivery(service, no)?.is_none() {
-            return Ok(());
-        }
-        let Some(d) = self.deliveries.get_mut(&no) else { return Ok(()) };
-        d.under_way = true;
-        let (about, at_ms) = (d.owed.about(), d.created_ms);
-        touch_delivery(d, &mut self.dirty_deliveries);
-        if again.is_some()
-            && let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, about)?
-        {
-            m.note(Event { at_ms, what: What::Redelivered, part: 0 });
-            touch(&mut m, &mut self.dirty);
-        }
-        Ok(())
-    }
-
-    /// A delivery is owed no more: the ESME has it, or (`dead`) it is a dead letter.
-    fn delivered(&mut self, service: ServiceNo, no: u64, at_ms: u64, dead: bool) -> Result<(), Lost> {
-        if self.delivery(service, no)?.is_none() {
-            return Ok(());
-        }
-        let Some(mut d) = self.deliveries.remove(&no) else { return Ok(()) };
-        if d.row {
-            self.gone_deliveries.insert((service, no));
-        }
-        let totals = self.totals(service);
-        totals.owed = totals.owed.saturating_sub(1);
-        match d.owed {
-            Owed::Receipt { id, intermediate, .. } => {
-                if let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? {
-                    m.pending = m.pending.saturating_sub(1);
-                    if !dead && !intermediate {
-                        m.note(Event { at_ms, what: What::Notified, part: 0 });
-                    }
-                    touch(&mut m, &mut self.dirty);
-                    if m.is_finished() {
-                        self.finished.push(id);
-                    }
-                }
-            }
-            Owed::Mo { id, .. } => {
-                if !self.incoming.contains_key(&id)
-                    && let Some(incoming) = self.cold.incoming(id)?
-                {
-                    self.incoming.insert(id, (incoming, true));
-                }
-                if let Some((incoming, _)) = self.incoming.get_mut(&id) {
-                    incoming.left = incoming.left.saturating_sub(1);
-                    self.dirty_incoming.push(id);
-                }
-            }
-        }
-        if dead {
-            self.totals(service).dead += 1;
-            (d.row, d.under_way, d.link) = (false, false, None);
-            self.dirty_dead.push(no);
-            self.dead.insert(no, d);
-        }
-        Ok(())
-    }
-
-    fn revived(&mut self, service: ServiceNo, no: u64, at_ms: u64) -> Result<(), Lost> {
-        if self.gone_dead.contains(&(service, no)) {
-            return Ok(());
-        }
-        let dead = match self.dead.remove(&no) {
-            Some(d) => Some(d),
-            None => self.cold.dead_letter(service, no)?,
-        };
-        let Some(d) = dead else { return Ok(()) };
-        self.gone_dead.insert((service, no));
-        let totals = self.totals(service);
-        totals.dead = totals.dead.saturating_sub(1);
-        match d.owed {
-            Owed::Receipt { id, .. } => {
-                if let Some(mut m) = load(&self.live, &*self.cold, &self.loaded, id)? {
-                    m.pending += 1;
-                    touch(&mut m, &mut self.dirty);
-                }
-            }
-            Owed::Mo { id, .. } => {
-                if let Some(mut incoming) = self.incoming(id)? {
-                    incoming.left = incoming.left.saturating_add(1);
-                    self.incoming.insert(id, (incoming, true));
-                    self.dirty_incoming.push(id);
-                }
-            }
-        }
-        // A new number: it is the newest of what is owed now.
-        self.owe(service, d.owed, at_ms);
-        Ok(())
-    }
-
-    fn index_parked(&mut self, parked: Parked) {
-        for id in [&parked.report.upstream_id, &parked.report.other_id] {
-            if !id.is_empty() {
-                of_upstream(&mut self.parked_ids, parked.upstream)
-                    .entry(id.clone())
-                    .or_default()
-                    .push(parked.no);
-            }
-        }
-        self.parked.insert(parked.no, parked);
-    }
-
-    fn unparked(&mut self, no: u64) {
-        let Some(parked) = self.parked.remove(&no) else { return };
-        for id in [parked.report.upstream_id, parked.report.other_id] {
-            let ids = of_upstream(&mut self.parked_ids, parked.upstream);
-            if let Some(numbers) = ids.get_mut(&id) {
-                numbers.retain(|&n| n != no);
-                if numbers.is_empty() {
-                    ids.remove(&id);
-                }
-            }
-        }
-        if no <= self.parked_rows_upto {
-            self.gone_parked.push(no);
-        }
-    }
-
-    fn set_opened(&mut self, no: u64, deadline_ms: u64, part: ArrivedPart) {
-        let key = SetKey::of(&part);
-        if let Some(old) = self.sets.get(&key).map(|s| s.no) {
-            self.forget_set(old);
-        }
-        self.counters.set = self.counters.set.max(no);
-        let parts = vec![(part.number, part.mo)];
-        self.sets.insert(key, Set { no, key, deadline_ms, out: false, parts, dirty: true, row: false });
-        self.set_keys.insert(no, key);
-        self.dirty_sets.insert(no);
-    }
-
-    fn part_arrived(&mut self, part: ArrivedPart) {
-        if let Some(set) = self.sets.get_mut(&SetKey::of(&part)) {
-            set.parts.push((part.number, part.mo));
-            self.dirty_sets.insert(set.no);
-        }
-    }
-
-    fn forget_set(&mut self, no: u64) {
-        if let Some(key) = self.set_keys.remove(&no)
-            && let Some(set) = self.sets.remove(&key)
-        {
-            self.dirty_sets.remove(&no);
-            if set.row {
-                self.gone_sets.push(no);
-            }
-        }
-    }
-
-    fn mo_received(&mut self, incoming: Incoming) {
-        let (id, at_ms) = (incoming.id, incoming.at_ms);
-        self.counters.seconds = self.counters.seconds.max(id.seconds());
-        let pdus = incoming.left;
-        match incoming.service {
-            Some(service) => {
-                self.totals(service).incoming += 1;
-                for pdu in 0..pdus {
-                    self.owe(service, Owed::Mo { id, pdu }, at_ms);
-                }
-            }
-            None => self.counters.unrouted += 1,
-        }
-        self.incoming.insert(id, (incoming, false));
-        self.dirty_incoming.push(id);
     }
 }
 
@@ -782,8 +740,11 @@ fn worst(m: &Message) -> Option<(MessageState, u32)> {
     worst
 }
 
+/// Messages to one mobile that are looked through for the one that it answers.
+const TALKS: usize = 8;
+
 fn load<'a>(
-    live: &'a Live,
+    live: &'a Messages,
     cold: &dyn Cold,
     loaded: &RefCell<Vec<MessageId>>,
     id: MessageId,

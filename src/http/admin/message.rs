@@ -128,6 +128,7 @@ fn event_of(event: &Event, names: &Names) -> Value {
         What::Ended(end, reason) => (end.name(), Some(why(reason).to_owned())),
         What::Redelivered => ("receipt sent again", None),
         What::Notified => ("receipt delivered", None),
+        What::Unsure => ("outcome unknown, not sent again", None),
     };
     json!({
         "at": time(event.at_ms),
@@ -153,6 +154,8 @@ fn why(reason: Reason) -> &'static str {
         Reason::Blacklist => "the recipient is on the blacklist",
         Reason::PartRefused => "a part was refused",
         Reason::NoRoute => "no route leads there any more",
+        Reason::Asked => "its service took it back",
+        Reason::NoReport => "nobody knows whether the upstream took it",
     }
 }
 

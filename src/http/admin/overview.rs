@@ -63,14 +63,14 @@ pub(super) async fn dead(operator: Operator) -> Result<Json<Value>, Problem> {
     for id in &open.services {
         let Some(no) = open.engine.service(id) else { continue };
         let engine = open.engine.clone();
-        for letter in read(move || engine.dead(no, LISTED_MAX)).await? {
+        for letter in read(move || engine.dead(no.into(), LISTED_MAX)).await? {
             let (kind, detail) = match letter.owed {
                 Owed::Receipt { state, .. } => ("receipt", format!("{state:?}")),
                 Owed::Mo { pdu, .. } => ("mo", format!("PDU {}", u16::from(pdu) + 1)),
             };
             letters.push(json!({
                 "no": letter.no,
-                "service": names.service(letter.service),
+                "service": names.service(no),
                 "message": letter.owed.about().to_string(),
                 "kind": kind,
                 "detail": detail,
@@ -90,7 +90,7 @@ pub(super) async fn revive(
     let (id, no) = service_of(&open, Some(&service))?;
     let dead = open.engine.figures().services.get(usize::from(no.0)).map_or(0, |service| service.totals.dead);
     open.engine
-        .send(Input::Revive { service: no })
+        .send(Input::Revive { outlet: no.into() })
         .await
         .map_err(|_| Problem::not_now("the engine stops"))?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "service": id, "dead_letters": dead }))))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Open, Operator};
 use crate::gateway::id::ServiceNo;
-use crate::gateway::message::Content;
+use crate::gateway::message::{Content, Interface};
 use crate::gateway::port::{Submission, When};
 use crate::http::address::address_of;
 use crate::http::problem::Problem;
@@ -34,7 +34,7 @@ pub(super) async fn send(
     let (service, no) = service_of(&open, body.service.as_deref())?;
     let counted = count(&body.text, Table::STANDARD);
     let submission = body.into_submission(&open.country)?;
-    let id = open.engine.submit(no, submission).await?;
+    let id = open.engine.submit(no, submission).await?.id;
     operator.0.posted(id);
     let answer = json!({
         "id": id.to_string(),
@@ -80,7 +80,7 @@ pub fn submission(source: Address, destination: Address, text: &str) -> Submissi
         tlvs: Box::default(),
         reference: Box::default(),
     };
-    Submission { reply: 0, content, validity: None, schedule: None }
+    Submission::new(content, Interface::Operator)
 }
 
 /// The named service, or the first one.

@@ -38,6 +38,7 @@ fn report(deliver_sm: &DeliverSm<'_>, receipt: &Receipt<'_>) -> Report {
         destination: deliver_sm.destination,
         state,
         error,
+        message: None,
     }
 }
 

@@ -258,6 +258,7 @@ mod tests {
             data_coding: DataCoding::DEFAULT,
             intermediate: false,
             reference: Box::default(),
+            late: false,
         }
     }
 

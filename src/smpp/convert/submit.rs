@@ -1,7 +1,7 @@
 //! An ESME's submit_sm, as the gateway wants it.
 
 use super::{kept, sar};
-use crate::gateway::message::Content;
+use crate::gateway::message::{Content, Interface};
 use crate::gateway::port::{Submission, When};
 use crate::gateway::settings::Profile;
 use crate::pdu::time::{self, SmppTime};
@@ -26,7 +26,7 @@ pub(in crate::smpp) fn submission(
         Profile::TimeToChat => (timetochat(submit_sm, reference), None),
     };
     let validity = when(submit_sm.validity_period, now_ms);
-    Ok(Submission { reply: sequence.0, content, validity, schedule })
+    Ok(Submission { reply: sequence.0, validity, schedule, ..Submission::new(content, Interface::Smpp) })
 }
 
 fn standard(submit_sm: &SubmitSm<'_>) -> Result<Content, CommandStatus> {

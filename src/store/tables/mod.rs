@@ -196,6 +196,24 @@ impl Tables {
         self.read_history(day, table, |rows| entries(rows, range, limit)).map(Option::unwrap_or_default)
     }
 
+    /// The last `limit` rows of one day whose keys lie in `range`, in the opposite order of their keys.
+    pub fn history_range_back<'k>(
+        &self,
+        day: Day,
+        table: TableId,
+        range: impl RangeBounds<&'k [u8]> + 'k,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let look = |rows: &RowsOfTable| {
+            let rows = rows.range::<&[u8]>(range)?.rev().take(limit);
+            rows.map(|row| {
+                row.map(|(k, v)| (k.value().to_vec(), v.value().to_vec())).map_err(StoreError::from)
+            })
+            .collect()
+        };
+        self.read_history(day, table, look).map(Option::unwrap_or_default)
+    }
+
     /// The days of which there is history, oldest first.
     pub fn history_days(&self) -> Result<Vec<Day>, StoreError> {
         let files = self.files();

@@ -2,31 +2,50 @@
 //!
 //! Keys are big-endian so that rows lie in the order in which they are wanted. Every value begins with a version.
 
+mod index;
+
 use std::sync::Arc;
 
 use super::octets::{Garbled, Put, Take};
 use super::record::{
-    REASONS, asked, content, incoming, mo, one_of, parked, put_asked, put_content, put_incoming, put_mo,
-    put_parked,
+    REASONS, asked, content, incoming, incoming_ties, is_tied, mo, one_of, owed, parked, put_asked,
+    put_content, put_incoming, put_incoming_ties, put_mo, put_owed, put_parked, put_ties, ties,
 };
 use super::tables::{Day, TableId, Tables, WriteSet};
-use crate::gateway::cold::{Cold, Lost, QueueKey, Sink};
-use crate::gateway::delivery::{Delivery, Owed};
-use crate::gateway::id::{MessageId, ServiceNo, UpstreamNo};
+use crate::gateway::cold::{By, Cold, Indexed, Lost, Query, QueueKey, Sink};
+use crate::gateway::delivery::Delivery;
+use crate::gateway::event::Event;
+use crate::gateway::id::{MessageId, Outlet, ServiceNo, UpstreamNo};
 use crate::gateway::join::{Set, SetKey};
-use crate::gateway::message::{Doubt, End, Event, Message, Part, PartStage, Rows, Stage, What};
+use crate::gateway::message::{
+    Doubt, End, Event as Noted, Message, Part, PartStage, Rows, Stage, Ties, What,
+};
 use crate::gateway::record::{Incoming, Parked};
-use crate::gateway::state::{Counters, Totals};
+use crate::gateway::state::{Counters, Known, OutletTotals, Scope, Totals};
 use crate::pdu::{CommandStatus, MessageState};
 
+/// The version of most rows.
 const VERSION: u8 = 1;
 
+/// The newest version of any: of messages and MO that HTTP has to do with, and of the counters.
+const NEWEST: u8 = 2;
+
 /// Tables of the present, by [`TableId`].
-pub const STATE_TABLES: &[&str] =
-    &["messages", "waiting", "deadlines", "deliveries", "dead", "incoming", "parked", "sets", "counters"];
+pub const STATE_TABLES: &[&str] = &[
+    "messages",
+    "waiting",
+    "deadlines",
+    "deliveries",
+    "dead",
+    "incoming",
+    "parked",
+    "sets",
+    "counters",
+    "blocked",
+];
 
 /// Tables of each day's history.
-pub const HISTORY_TABLES: &[&str] = &["messages", "upstream_ids", "incoming"];
+pub const HISTORY_TABLES: &[&str] = &["messages", "upstream_ids", "incoming", "keys", "index", "events"];
 
 const MESSAGES: TableId = TableId(0);
 const WAITING: TableId = TableId(1);
@@ -37,10 +56,14 @@ const INCOMING: TableId = TableId(5);
 const PARKED: TableId = TableId(6);
 const SETS: TableId = TableId(7);
 const COUNTERS: TableId = TableId(8);
+const BLOCKED: TableId = TableId(9);
 
 const PAST_MESSAGES: TableId = TableId(0);
 const PAST_UPSTREAM_IDS: TableId = TableId(1);
 const PAST_INCOMING: TableId = TableId(2);
+const PAST_KEYS: TableId = TableId(3);
+const PAST_INDEX: TableId = TableId(4);
+const PAST_EVENTS: TableId = TableId(5);
 
 /// The tables as the gateway reads them.
 #[derive(Debug)]
@@ -60,7 +83,7 @@ impl RowReader {
         &self,
         table: TableId,
         key: &[u8],
-        read: impl FnOnce(&mut Take<'_>) -> Result<T, Garbled>,
+        read: impl FnOnce(&mut Take<'_>, u8) -> Result<T, Garbled>,
     ) -> Result<Option<T>, Lost> {
         self.tables.get(table, key).map_err(lost)?.map(|value| versioned(&value, read)).transpose()
     }
@@ -68,7 +91,7 @@ impl RowReader {
     fn all<T>(
         &self,
         table: TableId,
-        read: impl Fn(&mut Take<'_>) -> Result<T, Garbled>,
+        read: impl Fn(&mut Take<'_>, u8) -> Result<T, Garbled>,
     ) -> Result<Vec<T>, Lost> {
         let rows = self.tables.range(table, &[][..].., usize::MAX).map_err(lost)?;
         rows.iter().map(|(_, value)| versioned(value, &read)).collect()
@@ -107,13 +130,13 @@ fn lost(error: impl std::error::Error + Send + Sync + 'static) -> Lost {
     Lost(Box::new(error))
 }
 
-fn versioned<T>(value: &[u8], read: impl FnOnce(&mut Take<'_>) -> Result<T, Garbled>) -> Result<T, Lost> {
+fn versioned<T>(value: &[u8], read: impl FnOnce(&mut Take<'_>, u8) -> Result<T, Garbled>) -> Result<T, Lost> {
     let mut take = Take(value);
     let version = take.u8().map_err(lost)?;
-    if version != VERSION {
+    if version == 0 || version > NEWEST {
         return Err(lost(Garbled("a row of this release's version")));
     }
-    let row = read(&mut take).map_err(lost)?;
+    let row = read(&mut take, version).map_err(lost)?;
     take.end().map_err(lost)?;
     Ok(row)
 }
@@ -128,25 +151,25 @@ impl Cold for RowReader {
     }
 
     fn incoming(&self, id: MessageId) -> Result<Option<Incoming>, Lost> {
-        if let Some(i) = self.row(INCOMING, &id.0, incoming)? {
+        if let Some(i) = self.row(INCOMING, &id.0, read_incoming)? {
             return Ok(Some(i));
         }
         let past = self.tables.history_get(Self::day_of(id), PAST_INCOMING, &id.0).map_err(lost)?;
-        past.map(|value| versioned(&value, incoming)).transpose()
+        past.map(|value| versioned(&value, read_incoming)).transpose()
     }
 
-    fn delivery(&self, service: ServiceNo, no: u64) -> Result<Option<Delivery>, Lost> {
-        self.row(DELIVERIES, &delivery_key(service, no), read_delivery)
+    fn delivery(&self, outlet: Outlet, no: u64) -> Result<Option<Delivery>, Lost> {
+        self.row(DELIVERIES, &delivery_key(outlet, no), |b, _| read_delivery(b))
     }
 
-    fn dead(&self, service: ServiceNo, limit: usize) -> Result<Vec<Delivery>, Lost> {
-        let (from, to) = (delivery_key(service, 0), delivery_key(service, u64::MAX));
+    fn dead(&self, outlet: Outlet, limit: usize) -> Result<Vec<Delivery>, Lost> {
+        let (from, to) = (delivery_key(outlet, 0), delivery_key(outlet, u64::MAX));
         let rows = self.tables.range(DEAD, &from[..]..=&to[..], limit).map_err(lost)?;
-        rows.iter().map(|(_, value)| versioned(value, read_delivery)).collect()
+        rows.iter().map(|(_, value)| versioned(value, |b, _| read_delivery(b))).collect()
     }
 
-    fn dead_letter(&self, service: ServiceNo, no: u64) -> Result<Option<Delivery>, Lost> {
-        self.row(DEAD, &delivery_key(service, no), read_delivery)
+    fn dead_letter(&self, outlet: Outlet, no: u64) -> Result<Option<Delivery>, Lost> {
+        self.row(DEAD, &delivery_key(outlet, no), |b, _| read_delivery(b))
     }
 
     fn upstream_id(&self, upstream: UpstreamNo, id: &[u8]) -> Result<Option<(MessageId, u8)>, Lost> {
@@ -154,7 +177,7 @@ impl Cold for RowReader {
         let days = self.tables.history_days().map_err(lost)?;
         for &day in days.iter().rev().take(self.id_days as usize) {
             if let Some(value) = self.tables.history_get(day, PAST_UPSTREAM_IDS, &key).map_err(lost)? {
-                let found = versioned(&value, |b| Ok((MessageId(b.array()?), b.u8()?)))?;
+                let found = versioned(&value, |b, _| Ok((MessageId(b.array()?), b.u8()?)))?;
                 return Ok(Some(found));
             }
         }
@@ -170,7 +193,7 @@ impl Cold for RowReader {
                     .last_chunk()
                     .map(|k| u64::from_be_bytes(*k))
                     .ok_or_else(|| lost(Garbled("a place")))?;
-                Ok((place, versioned(value, |b| Ok(MessageId(b.array()?)))?))
+                Ok((place, versioned(value, |b, _| Ok(MessageId(b.array()?)))?))
             })
             .collect()
     }
@@ -184,20 +207,17 @@ impl Cold for RowReader {
         self.counts(WAITING, 6)?.into_iter().map(|(key, rows)| Ok((queue(&key)?, rows))).collect()
     }
 
-    fn deliveries(&self, service: ServiceNo, from: u64, limit: usize) -> Result<Vec<u64>, Lost> {
-        let (from, to) = (delivery_key(service, from), delivery_key(service, u64::MAX));
+    fn deliveries(&self, outlet: Outlet, from: u64, limit: usize) -> Result<Vec<u64>, Lost> {
+        let (from, to) = (delivery_key(outlet, from), delivery_key(outlet, u64::MAX));
         let rows = self.tables.range(DELIVERIES, &from[..]..=&to[..], limit).map_err(lost)?;
         let number = |key: &[u8]| key.last_chunk().map(|k| u64::from_be_bytes(*k));
         rows.iter().map(|(key, _)| number(key).ok_or_else(|| lost(Garbled("a number")))).collect()
     }
 
-    fn inboxes(&self) -> Result<Vec<(ServiceNo, u64)>, Lost> {
-        let service =
-            |key: &[u8]| key.try_into().map(u16::from_be_bytes).map_err(|_| lost(Garbled("a service")));
-        self.counts(DELIVERIES, 2)?
-            .into_iter()
-            .map(|(key, rows)| Ok((ServiceNo(service(&key)?), rows)))
-            .collect()
+    fn inboxes(&self) -> Result<Vec<(Outlet, u64)>, Lost> {
+        let outlet =
+            |key: &[u8]| key.try_into().map(u16::from_be_bytes).map_err(|_| lost(Garbled("an outlet")));
+        self.counts(DELIVERIES, 2)?.into_iter().map(|(key, rows)| Ok((Outlet(outlet(&key)?), rows))).collect()
     }
 
     fn deadlines(
@@ -216,15 +236,60 @@ impl Cold for RowReader {
     }
 
     fn parked(&self) -> Result<Vec<Parked>, Lost> {
-        self.all(PARKED, parked)
+        self.all(PARKED, |b, _| parked(b))
     }
 
     fn sets(&self) -> Result<Vec<Set>, Lost> {
-        self.all(SETS, read_set)
+        self.all(SETS, |b, _| read_set(b))
     }
 
     fn counters(&self) -> Result<Option<Counters>, Lost> {
         self.row(COUNTERS, &[0], read_counters)
+    }
+
+    fn key(&self, scope: Scope, key: [u8; 16], since_ms: u64, now_ms: u64) -> Result<Option<Known>, Lost> {
+        self.find_key(scope, key, since_ms, now_ms)
+    }
+
+    fn last_to(
+        &self,
+        service: ServiceNo,
+        mobile: u64,
+        since_ms: u64,
+        limit: usize,
+    ) -> Result<Vec<MessageId>, Lost> {
+        let query = Query {
+            by: By::Number(mobile),
+            from_ms: since_ms,
+            until_ms: u64::MAX,
+            after: None,
+            newest_first: true,
+            // Answers of the mobile lie between them.
+            limit: 4 * limit,
+        };
+        let listed = self.find_list(service, &query)?;
+        Ok(listed.into_iter().filter(|&(_, incoming)| !incoming).map(|(id, _)| id).take(limit).collect())
+    }
+
+    fn blocked(&self) -> Result<Vec<(ServiceNo, u64)>, Lost> {
+        let rows = self.tables.range(BLOCKED, &[][..].., usize::MAX).map_err(lost)?;
+        let read = |key: &[u8]| -> Option<(ServiceNo, u64)> {
+            let (service, number) = key.split_first_chunk()?;
+            Some((ServiceNo(u16::from_be_bytes(*service)), u64::from_be_bytes(number.try_into().ok()?)))
+        };
+        rows.iter().map(|(key, _)| read(key).ok_or_else(|| lost(Garbled("a number")))).collect()
+    }
+
+    fn list(&self, service: ServiceNo, query: &Query) -> Result<Vec<(MessageId, bool)>, Lost> {
+        self.find_list(service, query)
+    }
+
+    fn events(&self, service: ServiceNo, after: u64, limit: usize) -> Result<Option<Vec<Event>>, Lost> {
+        self.find_events(service, after, limit)
+    }
+
+    fn oldest_event(&self) -> Result<Option<u64>, Lost> {
+        self.find_oldest_event()
     }
 }
 
@@ -237,22 +302,37 @@ pub struct RowWriter {
 }
 
 impl RowWriter {
-    fn value(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    fn value(&mut self, version: u8, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut value = std::mem::take(&mut self.value);
         value.clear();
-        value.u8(VERSION);
+        value.u8(version);
         write(&mut value);
         value
     }
 
     fn put(&mut self, table: TableId, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
-        let value = self.value(write);
+        self.put_version(VERSION, table, key, write);
+    }
+
+    fn put_version(&mut self, version: u8, table: TableId, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        let value = self.value(version, write);
         self.set.put(table, key, &value);
         self.value = value;
     }
 
     fn put_past(&mut self, day: Day, table: TableId, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
-        let value = self.value(write);
+        self.put_past_version(VERSION, day, table, key, write);
+    }
+
+    fn put_past_version(
+        &mut self,
+        version: u8,
+        day: Day,
+        table: TableId,
+        key: &[u8],
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let value = self.value(version, write);
         self.set.put_history(day, table, key, &value);
         self.value = value;
     }
@@ -260,13 +340,14 @@ impl RowWriter {
 
 impl Sink for RowWriter {
     fn message(&mut self, message: &Message) {
-        self.put(MESSAGES, &message.id.0, |v| write_message(v, message));
+        self.put_version(message_version(message), MESSAGES, &message.id.0, |v| write_message(v, message));
     }
     fn message_gone(&mut self, id: MessageId) {
         self.set.remove(MESSAGES, &id.0);
     }
     fn message_history(&mut self, m: &Message) {
-        self.put_past(RowReader::day_of(m.id), PAST_MESSAGES, &m.id.0, |v| write_message(v, m));
+        let day = RowReader::day_of(m.id);
+        self.put_past_version(message_version(m), day, PAST_MESSAGES, &m.id.0, |v| write_message(v, m));
     }
     fn upstream_id(&mut self, upstream: UpstreamNo, id: &[u8], message: MessageId, part: u8) {
         let key = upstream_id_key(upstream, id);
@@ -288,25 +369,26 @@ impl Sink for RowWriter {
         self.set.remove(DEADLINES, &deadline_key(at_ms, id));
     }
     fn delivery(&mut self, delivery: &Delivery) {
-        self.put(DELIVERIES, &delivery_key(delivery.service, delivery.no), |v| write_delivery(v, delivery));
+        self.put(DELIVERIES, &delivery_key(delivery.outlet, delivery.no), |v| write_delivery(v, delivery));
     }
-    fn delivery_gone(&mut self, service: ServiceNo, no: u64) {
-        self.set.remove(DELIVERIES, &delivery_key(service, no));
+    fn delivery_gone(&mut self, outlet: Outlet, no: u64) {
+        self.set.remove(DELIVERIES, &delivery_key(outlet, no));
     }
     fn dead(&mut self, delivery: &Delivery) {
-        self.put(DEAD, &delivery_key(delivery.service, delivery.no), |v| write_delivery(v, delivery));
+        self.put(DEAD, &delivery_key(delivery.outlet, delivery.no), |v| write_delivery(v, delivery));
     }
-    fn dead_gone(&mut self, service: ServiceNo, no: u64) {
-        self.set.remove(DEAD, &delivery_key(service, no));
+    fn dead_gone(&mut self, outlet: Outlet, no: u64) {
+        self.set.remove(DEAD, &delivery_key(outlet, no));
     }
     fn incoming(&mut self, i: &Incoming) {
-        self.put(INCOMING, &i.id.0, |v| put_incoming(v, i));
+        self.put_version(incoming_version(i), INCOMING, &i.id.0, |v| write_incoming(v, i));
     }
     fn incoming_gone(&mut self, id: MessageId) {
         self.set.remove(INCOMING, &id.0);
     }
     fn incoming_history(&mut self, i: &Incoming) {
-        self.put_past(RowReader::day_of(i.id), PAST_INCOMING, &i.id.0, |v| put_incoming(v, i));
+        let day = RowReader::day_of(i.id);
+        self.put_past_version(incoming_version(i), day, PAST_INCOMING, &i.id.0, |v| write_incoming(v, i));
     }
     fn parked(&mut self, p: &Parked) {
         self.put(PARKED, &p.no.to_be_bytes(), |v| put_parked(v, p));
@@ -320,8 +402,26 @@ impl Sink for RowWriter {
     fn set_gone(&mut self, no: u64) {
         self.set.remove(SETS, &no.to_be_bytes());
     }
+    fn index(&mut self, indexed: &Indexed<'_>) {
+        self.put_index(indexed);
+    }
+    fn key(&mut self, scope: Scope, key: [u8; 16], known: &Known) {
+        RowWriter::put_key(self, scope, key, known);
+    }
+    fn blocked(&mut self, service: ServiceNo, number: u64, blocked: bool) {
+        let mut key = [0; 10];
+        key[..2].copy_from_slice(&service.0.to_be_bytes());
+        key[2..].copy_from_slice(&number.to_be_bytes());
+        match blocked {
+            true => self.put(BLOCKED, &key, |_| ()),
+            false => self.set.remove(BLOCKED, &key),
+        }
+    }
+    fn events(&mut self, events: &[Event]) {
+        self.put_events(events);
+    }
     fn counters(&mut self, counters: &Counters) {
-        self.put(COUNTERS, &[0], |v| write_counters(v, counters));
+        self.put_version(NEWEST, COUNTERS, &[0], |v| write_counters(v, counters));
     }
 }
 
@@ -334,9 +434,9 @@ fn waiting_key(queue: QueueKey, place: u64) -> [u8; 14] {
     key
 }
 
-fn delivery_key(service: ServiceNo, no: u64) -> [u8; 10] {
+fn delivery_key(outlet: Outlet, no: u64) -> [u8; 10] {
     let mut key = [0; 10];
-    key[..2].copy_from_slice(&service.0.to_be_bytes());
+    key[..2].copy_from_slice(&outlet.0.to_be_bytes());
     key[2..].copy_from_slice(&no.to_be_bytes());
     key
 }
@@ -353,6 +453,30 @@ fn upstream_id_key(upstream: UpstreamNo, id: &[u8]) -> Vec<u8> {
     key.extend_from_slice(&upstream.0.to_be_bytes());
     key.extend_from_slice(id);
     key
+}
+
+/// The version of a message's row: the first unless it says something that the first cannot.
+fn message_version(m: &Message) -> u8 {
+    if m.ties == Ties::default() { VERSION } else { NEWEST }
+}
+
+fn incoming_version(i: &Incoming) -> u8 {
+    if is_tied(i) { NEWEST } else { VERSION }
+}
+
+fn write_incoming(v: &mut Vec<u8>, i: &Incoming) {
+    put_incoming(v, i);
+    if is_tied(i) {
+        put_incoming_ties(v, i);
+    }
+}
+
+fn read_incoming(b: &mut Take<'_>, version: u8) -> Result<Incoming, Garbled> {
+    let mut read = incoming(b)?;
+    if version > 1 {
+        incoming_ties(b, &mut read)?;
+    }
+    Ok(read)
 }
 
 fn write_message(v: &mut Vec<u8>, m: &Message) {
@@ -398,9 +522,12 @@ fn write_message(v: &mut Vec<u8>, m: &Message) {
     v.u8(u8::from(m.rows.message));
     v.u64(m.rows.waiting);
     v.u64(m.rows.deadline);
+    if message_version(m) > 1 {
+        put_ties(v, &m.ties);
+    }
 }
 
-fn read_message(b: &mut Take<'_>) -> Result<Message, Garbled> {
+fn read_message(b: &mut Take<'_>, version: u8) -> Result<Message, Garbled> {
     let id = MessageId(b.array()?);
     let (service, upstream, place) = (ServiceNo(b.u16()?), UpstreamNo(b.u16()?), b.u64()?);
     let [lane, billed] = b.array()?;
@@ -416,9 +543,10 @@ fn read_message(b: &mut Take<'_>) -> Result<Message, Garbled> {
     let pending = u32::try_from(b.var()?).map_err(|_| Garbled("a count"))?;
     let parts = (0..b.u8()?).map(|_| read_part(b)).collect::<Result<_, _>>()?;
     let history = (0..b.u8()?)
-        .map(|_| Ok(Event { at_ms: b.u64()?, part: b.u8()?, what: read_what(b)? }))
+        .map(|_| Ok(Noted { at_ms: b.u64()?, part: b.u8()?, what: read_what(b)? }))
         .collect::<Result<_, Garbled>>()?;
     let rows = Rows { message: b.bool()?, waiting: b.u64()?, deadline: b.u64()?, ..Rows::default() };
+    let ties = if version > 1 { ties(b)? } else { Ties::default() };
     Ok(Message {
         id,
         service,
@@ -431,6 +559,7 @@ fn read_message(b: &mut Take<'_>) -> Result<Message, Garbled> {
         not_before_ms,
         billed,
         asked,
+        ties,
         content,
         stage,
         parts,
@@ -465,6 +594,7 @@ fn write_what(v: &mut Vec<u8>, what: What) {
         What::Ended(end, reason) => (9, end as u32 | (reason as u32) << 8),
         What::Redelivered => (10, 0),
         What::Notified => (11, 0),
+        What::Unsure => (12, 0),
     };
     v.u8(tag);
     v.var(u64::from(value));
@@ -488,47 +618,27 @@ fn read_what(b: &mut Take<'_>) -> Result<What, Garbled> {
         9 => What::Ended(one_of(&End::ALL, low)?, one_of(&REASONS, high)?),
         10 => What::Redelivered,
         11 => What::Notified,
+        12 => What::Unsure,
         _ => return Err(Garbled("an event")),
     })
 }
 
 fn write_delivery(v: &mut Vec<u8>, d: &Delivery) {
     v.u64(d.no);
-    v.u16(d.service.0);
+    v.u16(d.outlet.0);
     v.u64(d.created_ms);
     v.u64(d.not_before_ms);
     v.put(&[d.tries, d.puts_off, u8::from(d.under_way)]);
-    match d.owed {
-        Owed::Receipt { id, state, error, part, at_ms, intermediate } => {
-            v.u8(0);
-            v.put(&id.0);
-            v.put(&[state.0, part.0, part.1, u8::from(intermediate)]);
-            v.u32(error);
-            v.u64(at_ms);
-        }
-        Owed::Mo { id, pdu } => {
-            v.u8(1);
-            v.put(&id.0);
-            v.u8(pdu);
-        }
-    }
+    put_owed(v, d.owed);
 }
 
 fn read_delivery(b: &mut Take<'_>) -> Result<Delivery, Garbled> {
-    let (no, service, created_ms, not_before_ms) = (b.u64()?, ServiceNo(b.u16()?), b.u64()?, b.u64()?);
+    let (no, outlet, created_ms, not_before_ms) = (b.u64()?, Outlet(b.u16()?), b.u64()?, b.u64()?);
     let (tries, puts_off, under_way) = (b.u8()?, b.u8()?, b.bool()?);
-    let owed = match b.u8()? {
-        0 => {
-            let id = MessageId(b.array()?);
-            let (state, part, intermediate) = (MessageState(b.u8()?), (b.u8()?, b.u8()?), b.bool()?);
-            Owed::Receipt { id, state, part, intermediate, error: b.u32()?, at_ms: b.u64()? }
-        }
-        1 => Owed::Mo { id: MessageId(b.array()?), pdu: b.u8()? },
-        _ => return Err(Garbled("a delivery")),
-    };
+    let owed = owed(b)?;
     Ok(Delivery {
         no,
-        service,
+        outlet,
         owed,
         created_ms,
         tries,
@@ -591,9 +701,17 @@ fn write_counters(v: &mut Vec<u8>, c: &Counters) {
         v.u16(upstream.0);
         v.u8(*form);
     }
+    v.u64(c.event);
+    v.var(c.outlets.len() as u64);
+    for o in &c.outlets {
+        v.octets(o.name.as_bytes());
+        v.u16(o.service.0);
+        v.u64(o.owed);
+        v.u64(o.dead);
+    }
 }
 
-fn read_counters(b: &mut Take<'_>) -> Result<Counters, Garbled> {
+fn read_counters(b: &mut Take<'_>, version: u8) -> Result<Counters, Garbled> {
     let services = (0..b.var()?).map(|_| b.text()).collect::<Result<_, _>>()?;
     let upstreams = (0..b.var()?).map(|_| b.text()).collect::<Result<_, _>>()?;
     let totals = (0..b.var()?).map(|_| read_totals(b)).collect::<Result<_, _>>()?;
@@ -603,7 +721,16 @@ fn read_counters(b: &mut Take<'_>) -> Result<Counters, Garbled> {
     let (dispatch_doubts, delivery_doubts) = (numbers(b)?, numbers(b)?);
     let (unrouted, unmatched_dropped) = (b.u64()?, b.u64()?);
     let forms = (0..b.var()?).map(|_| Ok((UpstreamNo(b.u16()?), b.u8()?))).collect::<Result<_, Garbled>>()?;
+    let event = if version > 1 { b.u64()? } else { 0 };
+    let outlets = if version > 1 { b.var()? } else { 0 };
+    let outlets = (0..outlets)
+        .map(|_| {
+            Ok(OutletTotals { name: b.text()?, service: ServiceNo(b.u16()?), owed: b.u64()?, dead: b.u64()? })
+        })
+        .collect::<Result<_, Garbled>>()?;
     Ok(Counters {
+        event,
+        outlets,
         services,
         upstreams,
         totals,
