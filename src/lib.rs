@@ -16,3 +16,4 @@ pub mod smpp;
 pub mod store;
 pub mod telemetry;
 pub mod text;
+pub mod vendor;

@@ -45,6 +45,7 @@ fn code(source: &str) -> String {
 /// Floors, and the words that live above or beside each of them (STYLE §1).
 const FLOORS: &[(&str, &[&str])] = &[
     ("text", &["tokio", "std::net", "std::fs", "Instant::now", "SystemTime", "tracing::", "crate::"]),
+    ("vendor", &["tokio", "std::net", "std::fs", "Instant::now", "SystemTime", "tracing::", "crate::"]),
     (
         "pdu",
         &[
@@ -237,7 +238,7 @@ fn no_test_is_ignored() {
 
 #[test]
 fn floors_that_read_a_peers_octets_do_not_index_them() {
-    for floor in ["pdu", "text"] {
+    for floor in ["pdu", "text", "vendor"] {
         let lib = fs::read_to_string(root().join(format!("src/{floor}/mod.rs"))).expect("the floor is there");
         assert!(lib.contains("clippy::indexing_slicing"), "src/{floor} is not warned of indexing");
     }
