@@ -2,8 +2,15 @@
 
 mod world;
 
+use std::collections::BTreeSet;
+
+use trunkline::gateway::event::EventKind;
+use trunkline::gateway::id::Outlet;
+use trunkline::gateway::message::{End, Interface};
+use trunkline::gateway::port::{Input, Key, Submission};
+use trunkline::gateway::settings::{Endpoint, EndpointKind};
 use trunkline::store::fault::{Cut, Extent};
-use world::{World, content, settings};
+use world::{SERVICE, World, content, settings};
 
 /// A run in which messages are in every stage at once, with checkpoints and segment changes in between.
 /// Stops at the first failure.
@@ -141,4 +148,91 @@ fn goes_on_in_the_same_process_after_a_failed_sync() {
     assert!(!w.ledger.at_smsc.contains_key("during"), "what was refused does not come back");
     assert_eq!(w.ledger.acked.len(), 2);
     w.check("after a failed sync");
+}
+
+// ------------------------------------------------------------------- services that use HTTP
+
+/// A service with a webhook, listing and events.
+fn hooked() -> World {
+    let mut s = settings();
+    s.services[0].endpoints = vec![Endpoint::new("demo/crm", EndpointKind::Native)];
+    s.services[0].watched = true;
+    World::new(s)
+}
+
+fn bind_hook(w: &mut World) {
+    w.hook = w.link();
+    w.inputs.push_back(Input::EndpointBound { link: w.hook, outlet: Outlet(0x8000), window: 5 });
+}
+
+fn keyed(n: u8) -> Submission {
+    let key = Some(Key { key: [n; 16], digest: [n; 16] });
+    Submission { key, ..Submission::new(content(&format!("k{n}"), "33612345678"), Interface::Native) }
+}
+
+/// Stops at the first failure. Returns what was acknowledged for each key in the ledger.
+fn hooked_script(w: &mut World) -> Result<(), ()> {
+    w.bind_upstream(5);
+    w.bind_esme();
+    bind_hook(w);
+    for round in 0..6 {
+        w.submit_with(keyed(2 * round));
+        w.submit_with(keyed(2 * round + 1));
+        w.mo(&format!("mo{round}"));
+        w.step()?;
+        w.smsc_answers(2);
+        w.smsc_delivers(2);
+        w.step()?;
+        w.esme_answers(2);
+        w.pass(20);
+        w.step()?;
+        if round % 2 == 1 {
+            w.checkpoint()?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn keys_webhooks_and_events_survive_a_power_cut_at_every_boundary() {
+    let start = hooked().disk.operations();
+    let mut whole = hooked();
+    hooked_script(&mut whole).expect("nothing fails");
+    let mut cuts = 0;
+    for at in start..whole.disk.operations() {
+        let mode = mode_of(at);
+        let why = format!("cut {mode:?} at operation {at}");
+        let mut w = hooked();
+        w.disk.power_off_at(at);
+        let _ = hooked_script(&mut w);
+        let acked = w.ledger.acked.clone();
+        let disk = w.disk.cut(at, mode);
+        w.restart_on(disk).unwrap_or_else(|e| panic!("{why}: {e:?}"));
+        bind_hook(&mut w);
+        // A client that never got its answer repeats all of its requests; those that it got bring the same ids.
+        for n in 0..12 {
+            w.submit_with(keyed(n));
+        }
+        w.settle().unwrap_or_else(|()| panic!("{why}: failed after recovery"));
+        for (id, text) in &acked {
+            assert_eq!(w.ledger.acked.get(id), Some(text), "{why}: {text} has another id now");
+        }
+        assert_eq!(w.ledger.acked.len(), 12, "{why}");
+        let told: BTreeSet<_> =
+            w.ledger.told.iter().filter(|(_, state, _)| state.is_final()).map(|(id, ..)| *id).collect();
+        assert!(w.ledger.acked.keys().all(|id| told.contains(id)), "{why}: a webhook is missing");
+        w.checkpoint().unwrap_or_else(|()| panic!("{why}: no checkpoint"));
+        let cold = w.core().reader();
+        let events = cold.events(SERVICE, 0, 10_000).expect("readable").expect("kept");
+        let numbers: Vec<u64> = events.iter().map(|e| e.seq).collect();
+        let newest = w.core().gateway().expect("open").state().counters.event;
+        assert_eq!(numbers, (1..=newest).collect::<Vec<_>>(), "{why}: events are missing or doubled");
+        for id in w.ledger.acked.keys() {
+            let kinds: Vec<_> = events.iter().filter(|e| e.id == *id).map(|e| e.kind).collect();
+            assert_eq!(kinds.first(), Some(&EventKind::Accepted), "{why}");
+            assert_eq!(kinds.last(), Some(&EventKind::Ended(End::Delivered)), "{why}: {kinds:?}");
+        }
+        cuts += 1;
+    }
+    println!("{cuts} power cuts with webhooks");
 }

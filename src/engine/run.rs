@@ -160,8 +160,9 @@ impl Loop<'_> {
             }
             self.busy += self.clock.instant() - begun;
             self.batches += u64::from(self.core.position() != written);
-            self.shared.release(&mut self.effects, &mut self.staged);
+            // Readers first: whoever is answered may look at once.
             self.tell_events();
+            self.shared.release(&mut self.effects, &mut self.staged);
             self.begin_checkpoint(false);
             self.publish();
             let least = Duration::from_millis(self.core.config().batch_ms);
