@@ -169,7 +169,7 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
 
     let engine = start_engine(&settings, &clock).await?;
     if let Some(facade) = facade {
-        tasks.spawn(facade.server.serve(http::facade::router(), facade.limits, stop_http.clone()));
+        tasks.spawn(facade.server.serve(http::facade::router(Vec::new()), facade.limits, stop_http.clone()));
     }
     let (accounts, peers) = (&settings.accounts, &settings.peers);
     let smpp = Smpp::start(settings.smpp.clone(), accounts, peers, engine.clone(), Arc::clone(&clock)).await;

@@ -5,10 +5,12 @@
 
 mod address;
 pub mod admin;
+pub mod docs;
 pub mod facade;
 pub mod hooks;
 mod listen;
 mod problem;
+mod reading;
 mod strangers;
 pub mod v1;
 

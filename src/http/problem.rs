@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+pub(crate) use self::codes::CODES;
 use self::codes::title;
 use crate::gateway::port::Refusal;
 
@@ -51,6 +52,9 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// The code of a fault that no member has by itself: they contradict each other, or what they say.
+    pub(crate) const RELATION: &'static str = "relation";
+
     /// Of a member of the body.
     pub(crate) fn of_body(
         pointer: impl Into<String>,
@@ -117,7 +121,7 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// The request's faults, all of them; at least one.
+    /// The request's faults, all of them; at least one. 400; when every member by itself is as it has to be, 422.
     pub(crate) fn invalid(errors: Vec<Fault>) -> Self {
         let detail = match errors.as_slice() {
             [] => Cow::Borrowed("the request has faults"),
@@ -128,7 +132,9 @@ impl Problem {
             }
             several => Cow::Owned(format!("{} faults, see errors", several.len())),
         };
-        let mut problem = Self::bad_request("invalid", detail);
+        let is_well_formed = !errors.is_empty() && errors.iter().all(|fault| fault.code == Fault::RELATION);
+        let status = if is_well_formed { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+        let mut problem = Self::new(status, "invalid", detail);
         problem.0.errors = errors;
         problem
     }
@@ -166,6 +172,11 @@ impl Problem {
         self
     }
 
+    /// What is wrong this time.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// Its HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
@@ -192,29 +203,31 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
+        // Well said, but not to be done.
+        const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
         let (status, detail) = match refusal {
             Refusal::Sender => (StatusCode::FORBIDDEN, "the service may not use this sender"),
-            Refusal::Destination => (StatusCode::BAD_REQUEST, "this is not a number that can be sent to"),
-            Refusal::NoRoute => (StatusCode::BAD_REQUEST, "no route leads to this number"),
-            Refusal::Length => (StatusCode::BAD_REQUEST, "the text is empty or has too many segments"),
-            Refusal::Validity => (StatusCode::BAD_REQUEST, "the validity is over already"),
-            Refusal::Schedule => {
-                (StatusCode::BAD_REQUEST, "the scheduled time is past or after the end of validity")
-            }
+            Refusal::Destination => (UNPROCESSABLE, "this is not a number that can be sent to"),
+            Refusal::NoRoute => (UNPROCESSABLE, "no route leads to this number"),
+            Refusal::Length => (UNPROCESSABLE, "the text is empty or has too many segments"),
+            Refusal::Validity => (UNPROCESSABLE, "the validity is over already"),
+            Refusal::Schedule => (UNPROCESSABLE, "the scheduled time is past or after the end of validity"),
             Refusal::QueueFull => {
                 (StatusCode::SERVICE_UNAVAILABLE, "too many messages of the service wait already")
             }
             Refusal::Disk => (StatusCode::SERVICE_UNAVAILABLE, "the disk is below its reserve"),
             Refusal::ServiceEnded => (StatusCode::FORBIDDEN, "the service's end date is past"),
             Refusal::MonthlyLimit => (StatusCode::FORBIDDEN, "the month's segments are used up"),
-            Refusal::KeyReused => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "the idempotency key was used with another request")
-            }
+            Refusal::KeyReused => (UNPROCESSABLE, "the Idempotency-Key was used with another body"),
             Refusal::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "the engine does not take messages now")
             }
         };
-        Self::new(status, refusal.name(), detail)
+        let code = match refusal {
+            Refusal::KeyReused => "idempotency_key_reused",
+            other => other.name(),
+        };
+        Self::new(status, code, detail)
     }
 }
 
@@ -274,7 +287,8 @@ mod tests {
     #[test]
     fn every_refusal_has_a_title() {
         for refusal in Refusal::ALL {
-            assert!(title(refusal.name()).is_some(), "{refusal:?}");
+            let told = Problem::from(refusal).to_value();
+            assert!(told["title"].as_str().is_some_and(|title| !title.is_empty()), "{refusal:?}");
         }
     }
 }

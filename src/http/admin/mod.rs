@@ -38,6 +38,7 @@ pub use self::token::{TOKEN_FILE, Token, random_hex, token, token_path};
 use tokio::sync::mpsc;
 
 use super::problem::Problem;
+use super::reading::read;
 use crate::engine::Engine;
 use crate::gateway::id::MessageId;
 use crate::telemetry;
@@ -173,23 +174,6 @@ impl FromRequestParts<Admin> for Operator {
                 let message = "this wants the token that lies in the data directory";
                 Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
             }
-        }
-    }
-}
-
-/// Runs something that reads the disk where it holds nobody up.
-async fn read<T: Send + 'static>(
-    reading: impl FnOnce() -> Result<T, crate::gateway::cold::Lost> + Send + 'static,
-) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(reading).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "the tables cannot be read");
-            Err(Problem::not_now("the tables cannot be read"))
-        }
-        Err(error) => {
-            tracing::error!(%error, "a reader has failed");
-            Err(Problem::internal())
         }
     }
 }

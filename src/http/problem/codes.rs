@@ -1,7 +1,7 @@
 //! The stable codes of problems, and what each means. `/docs/problems` shows this list.
 
 /// Code and title of every kind of problem, in the order of their codes.
-const CODES: &[(&str, &str)] = &[
+pub(crate) const CODES: &[(&str, &str)] = &[
     ("address_not_allowed", "The key may not be used from this address"),
     ("already_ended", "The message has ended already"),
     ("already_left", "The message has left already"),

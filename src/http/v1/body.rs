@@ -135,6 +135,11 @@ impl Members {
         self.faults.add(Fault::of_body(self.at(name), code, detail));
     }
 
+    /// A member that does not go with another one, though each by itself is as it has to be.
+    pub(in crate::http) fn relation(&self, name: &str, detail: impl Into<Cow<'static, str>>) {
+        self.fault(name, Fault::RELATION, detail);
+    }
+
     /// A member; `null` counts as absent.
     pub(in crate::http) fn take(&mut self, name: &str) -> Option<Value> {
         self.members.shift_remove(name).filter(|value| !value.is_null())
@@ -241,10 +246,10 @@ fn whole(value: &Value) -> Option<u64> {
     })
 }
 
-/// A time by RFC 3339 as UTC milliseconds; `None` when it is none or before 1970.
+/// A time by RFC 3339 as UTC milliseconds, 0 when it is before 1970; `None` when it is none.
 pub(in crate::http) fn utc_ms(text: &str) -> Option<u64> {
     let time: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(time.as_millisecond()).ok()
+    Some(u64::try_from(time.as_millisecond()).unwrap_or(0))
 }
 
 /// UTC milliseconds by RFC 3339.
@@ -309,7 +314,7 @@ mod tests {
     fn times_are_utc_and_read_back() {
         assert_eq!(utc_ms("2026-11-22T10:00:00+01:00"), utc_ms("2026-11-22T09:00:00Z"));
         assert_eq!(rfc3339(1_795_338_000_123), "2026-11-22T09:00:00.123Z");
-        assert_eq!(utc_ms("1969-12-31T23:59:59Z"), None);
+        assert_eq!(utc_ms("1969-12-31T23:59:59Z"), Some(0));
         assert_eq!(utc_ms("2026-11-22"), None);
     }
 

@@ -66,14 +66,6 @@ impl Unmetered {
         let spent = self.0.access.spend(self.0.now_us, tokens.max(1));
         if spent.wait_us > 0 { Err(too_many(spent.wait_us)) } else { Ok(self.0) }
     }
-
-    /// See [`Authenticated::require`].
-    ///
-    /// # Errors
-    /// 403 when the key lacks the scope.
-    pub(in crate::http) fn require(&self, wanted: Scopes) -> Result<(), Problem> {
-        self.0.require(wanted)
-    }
 }
 
 impl FromRequestParts<V1> for Unmetered {

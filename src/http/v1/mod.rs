@@ -8,7 +8,10 @@ mod access;
 mod body;
 mod guard;
 mod keys;
+mod messages;
 mod openapi;
+mod query;
+mod segments;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,6 +28,7 @@ pub use self::access::ServiceAccess;
 use self::guard::Authenticated;
 use self::keys::Keys;
 pub use self::keys::{ApiKey, Scopes, sha256};
+use self::messages::InFlight;
 pub use self::openapi::openapi;
 use super::problem::Problem;
 use super::strangers::Strangers;
@@ -64,6 +68,7 @@ struct Inner {
     started: Instant,
     told: RwLock<Arc<Told>>,
     strangers: Strangers,
+    in_flight: InFlight,
 }
 
 /// A [`Config`] in use.
@@ -87,7 +92,14 @@ impl V1 {
         };
         let started = clock.instant();
         let told = RwLock::new(Arc::new(nobody));
-        let v1 = Self(Arc::new(Inner { engine, clock, started, told, strangers: Strangers::default() }));
+        let v1 = Self(Arc::new(Inner {
+            engine,
+            clock,
+            started,
+            told,
+            strangers: Strangers::default(),
+            in_flight: InFlight::default(),
+        }));
         v1.configure(config);
         v1
     }
@@ -113,6 +125,8 @@ impl V1 {
     /// What is served: everything under `/v1`.
     pub fn router(&self) -> Router {
         let guarded = Router::new()
+            .merge(messages::router())
+            .merge(segments::router())
             .route("/v1", any(not_found))
             .route("/v1/{*rest}", any(not_found))
             .method_not_allowed_fallback(method_not_allowed)
@@ -129,6 +143,10 @@ impl V1 {
 
     pub(in crate::http) fn utc_ms(&self) -> u64 {
         self.0.clock.utc_ms()
+    }
+
+    fn in_flight(&self) -> &InFlight {
+        &self.0.in_flight
     }
 
     pub(in crate::http) fn country(&self) -> String {

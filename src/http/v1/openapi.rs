@@ -44,7 +44,7 @@ pub fn openapi() -> OpenApi {
 
 /// What each part of the API says of itself.
 fn parts() -> Vec<OpenApi> {
-    Vec::new()
+    vec![super::messages::Api::openapi(), super::segments::Api::openapi()]
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
