@@ -89,7 +89,7 @@ pub async fn get(from: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     Ok((status, if is_chunked { unchunked(body) } else { body.to_owned() }))
 }
 
-fn unchunked(mut body: &str) -> String {
+pub fn unchunked(mut body: &str) -> String {
     let mut whole = String::new();
     while let Some((size, rest)) = body.split_once("\r\n") {
         let octets = usize::from_str_radix(size.trim(), 16).unwrap_or(0);

@@ -2,6 +2,7 @@
 //! between them. Both ends keep their side across restarts of the gateway and count every id.
 #![allow(dead_code, unreachable_pub, reason = "each test takes the part that it needs")]
 
+pub mod api;
 pub mod esme;
 pub mod gateway;
 pub mod load;
