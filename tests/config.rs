@@ -9,6 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use trunkline::config::{self, Loaded, Problems};
 use trunkline::gateway::settings::{LongMode, Policy, Profile};
+use trunkline::http::v1::Scopes;
 use trunkline::net::Secret;
 use trunkline::pdu::CommandStatus;
 use trunkline::smpp::PeerBind;
@@ -23,6 +24,8 @@ impl Folder {
         for file in ["secrets/shop", "secrets/sfr", "secrets/backup"] {
             folder.write(file, "s3cret\n");
         }
+        folder.write("secrets/shop-key", "a key of the shop's own\n");
+        folder.write("secrets/shop-hook", "a secret of the shop's own\n");
         let identity = trunkline::net::tls::Identity::self_signed(&["localhost"]).expect("a good name");
         folder.write("tls/smpp.pem", &identity.certificate_pem);
         folder.write("tls/smpp.key", &identity.key_pem);
@@ -38,6 +41,13 @@ impl Folder {
         fs::create_dir_all(path.parent().expect("it is inside")).expect("the folder is ours");
         fs::write(&path, text).expect("the folder is ours");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+    }
+
+    /// The same with other words in its configuration.
+    fn replaced(self, from: &str, to: &str) -> Self {
+        let text = fs::read_to_string(self.path("trunkline.toml")).expect("it was written");
+        self.write("trunkline.toml", &text.replacen(from, to, 1));
+        self
     }
 
     fn load(&self) -> Result<Loaded, Problems> {
@@ -95,6 +105,19 @@ fn the_example_is_read_as_it_says() {
     assert!(settings.accounts[0].allow_from.is_some() && settings.accounts[1].allow_from.is_none());
     assert_eq!(settings.accounts[1].system_id, "alerts");
     assert_eq!(settings.accounts[1].password, Secret::new("s3cret"));
+
+    assert!(shop.watched && !alerts.watched, "what HTTP is used for is kept");
+    let ids: Vec<_> = shop.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
+    assert_eq!(ids, ["shop/push", "shop/main"]);
+    assert!(shop.endpoints[0].sent && !shop.endpoints[1].sent, "one is told what it asked for");
+    let opt_out = shop.opt_out.as_ref().expect("it was asked for");
+    assert!(opt_out.stop.contains("ARRÊT") && opt_out.start.contains("START") && alerts.opt_out.is_none());
+    let [http, _] = &settings.http_services[..] else { panic!("two services") };
+    let rest = http.rest.as_ref().expect("it has a login");
+    assert_eq!((rest.id.as_str(), &rest.password), ("123456", &Secret::new("s3cret")));
+    assert_eq!((http.keys[0].id.as_str(), http.rate), ("backend", 20));
+    assert!(!http.keys[0].scopes.contain(Scopes::ADMIN));
+    assert_eq!(http.webhooks[1].url.to_string(), "https://shop.example.com/events");
 
     let [sfr, backup] = &settings.gateway.upstreams[..] else { panic!("two upstreams") };
     assert_eq!(sfr.rate.map(|rate| rate.get()), Some(20));
@@ -186,10 +209,13 @@ fn defaults_on_the_page_are_those_in_the_code() {
         let mut lines = String::new();
         for row in page.lines().filter(|line| line.starts_with(&format!("| `{section}."))) {
             let key = row.split('`').nth(1).expect("it begins with one");
+            if key.matches('.').count() > 1 {
+                continue;
+            }
             let value = default_on_the_page(&page, key);
             let bare = key.rsplit('.').next().expect("it has a dot");
-            let is_said =
-                ["–", "see below", "id", "the public ones", "the URL's host", ""].contains(&value.as_str());
+            let is_said = ["–", "see below", "id", "that of SMPP", "the public ones", "the URL's host", ""]
+                .contains(&value.as_str());
             if is_said || value.starts_with("required") || key == "smpp.tls" {
                 continue;
             }
@@ -217,7 +243,10 @@ fn defaults_on_the_page_are_those_in_the_code() {
         smpp.listeners.clear();
         let mut engine = settings.engine.clone();
         engine.data_dir = PathBuf::new();
-        format!("{engine:?} {:?} {smpp:?} {:?}", settings.peers, settings.accounts)
+        format!(
+            "{engine:?} {:?} {smpp:?} {:?} {:?}",
+            settings.peers, settings.accounts, settings.http_services
+        )
     };
     assert_eq!(without_folder(&plain), without_folder(&spelled));
     assert_eq!(format!("{:?}", plain.log), format!("{:?}", spelled.log));
@@ -311,6 +340,60 @@ fn beyond_loopback_http_wants_a_certificate_or_to_be_told_that_it_is_plain() {
         let complaints = http(&lines).complaints();
         assert!(complaints.contains(&format!(" {key}: ")), "{lines}: {complaints}");
     }
+}
+
+#[test]
+fn keys_and_webhooks_are_checked_before_anybody_uses_them() {
+    let with = |more: &str| {
+        Folder::new(&SMALL.replace("senders = \"any\"\n", &format!("senders = \"any\"\n{more}\n")))
+    };
+    let hook = |url: &str| {
+        format!("[[service.webhook]]\nid = \"main\"\nurl = \"{url}\"\nsecret_file = \"secrets/shop-hook\"")
+    };
+    let key = |id: &str| format!("[[service.key]]\nid = \"{id}\"\nkey_file = \"secrets/shop-key\"\n");
+    for (lines, part) in [
+        (
+            hook("https://u:pw@app.example.com/"),
+            "service.shop.webhook.main.url: the URL holds a user or a password",
+        ),
+        (hook("ftp://app.example.com/"), "is neither https nor http"),
+        (hook("http://app.example.com/"), "is not protected"),
+        (hook("https://10.1.2.3/"), "add \"10.1.2.3\" or its network to http.allow_private"),
+        (hook("http://localhost:9000/"), "is in a private network"),
+        (hook("https://[fd00::1]/x"), "is in a private network"),
+        (hook("/only/a/path"), "names no host"),
+        (hook("https://a.example/").replace("main", "a b"), "is no plain name"),
+        (hook("https://a.example/").replace("shop-hook", "shop"), "the secret has less than 16 octets"),
+        (
+            hook("https://a.example/").replace("secret_file = \"secrets/shop-hook\"", "secret = \"x\""),
+            "a secret does not stand in the configuration",
+        ),
+        (
+            format!("{}\nevents = [\"everything\"]", hook("https://a.example/")),
+            "list some of \"sent\", \"receipts\", \"incoming\"",
+        ),
+        (
+            format!("{}\nurls = 1", hook("https://a.example/")),
+            "service.shop.webhook.main.urls: unknown key\n    did you mean url?",
+        ),
+        (format!("{0}\n{0}", hook("https://a.example/")), "\"shop/main\" is taken by the service.webhook"),
+        ("push_url = \"http://example.com/\"".into(), "service.shop.push_url: "),
+        ("receipts = \"webhook\"".into(), "service.shop.receipts: there is no webhook that takes them"),
+        ("rest = true\nrest_id = \"a/b\"".into(), "service.shop.rest_id: \"a/b\" does not fit into a path"),
+        (key("one") + "scopes = [\"messages\"]", "service.shop.key.one.scopes: \"messages\" is not a scope"),
+        (key("one").replace("shop-key", "shop"), "the key has less than 16 octets"),
+        (key("one") + &key("two"), "the key \"two\" is that of shop.one"),
+        (
+            "[service.opt_out]\nstop = [\"non\"]\nstart = [\"NON\"]".into(),
+            "service.shop.opt_out.start: \"NON\" is in stop as well",
+        ),
+    ] {
+        let complaints = with(&lines).complaints();
+        assert!(complaints.contains(part), "{part} in:\n{complaints}");
+    }
+    let allowed = with(&hook("http://127.0.0.1:9000/x"))
+        .replaced("[smpp]", "[http]\nallow_private = [\"127.0.0.0/8\"]\n[smpp]");
+    assert_eq!(allowed.load().expect("it is listed").settings.http_services[0].webhooks.len(), 1);
 }
 
 #[test]

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use super::{Running, Signals};
 use crate::config::{self, Loaded, Problem, Settings};
-use crate::gateway::port::Input;
 use crate::http::admin::{Complaint, Open, ReloadAsked, Reloaded};
 
 /// How long the engine may take to know new services and upstreams.
@@ -51,7 +50,7 @@ impl Running {
 
     async fn take_over(&self, settings: Settings, warnings: &[Problem]) -> Reloaded {
         let gateway = Arc::new(settings.gateway.clone());
-        if self.engine.send(Input::Configure(Arc::clone(&gateway))).await.is_err() {
+        if self.engine.configure(Arc::clone(&gateway)).await.is_err() {
             return Reloaded::Failed("the engine stops".into());
         }
         let knows_all = || {

@@ -8,6 +8,7 @@ use super::network;
 use super::read::Section;
 use super::tls;
 use crate::http::{Config, Limits};
+use crate::net::AllowFrom;
 use crate::net::tls::Inside;
 
 /// Where the façade is unless the file says so.
@@ -22,7 +23,8 @@ pub fn defaults(listen: SocketAddr) -> Config {
     Config { listen, tls: None, allow_from: None, limits }
 }
 
-pub(super) fn read(mut section: Section<'_>) -> Option<Config> {
+/// The façade, and the private networks in which webhooks may be.
+pub(super) fn read(mut section: Section<'_>) -> (Option<Config>, Option<AllowFrom>) {
     let listen = listener(&mut section, "listen", Some(HTTP));
     let is_plain = section.flag("plain_http", false);
     let names_certificate = section.has("certificate") || section.has("key");
@@ -56,6 +58,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Config> {
         connections_max: section.size_of("connections_max", usual.connections_max, 1, 1_000_000),
         ..usual
     };
+    let allow_private = network::read_allow_from(&mut section, "allow_private");
     section.end();
-    Some(Config { listen: listen?, tls: tls.map(Arc::new), allow_from, limits })
+    let tls = tls.map(Arc::new);
+    (listen.map(|listen| Config { listen, tls, allow_from, limits }), allow_private)
 }

@@ -11,6 +11,7 @@ mod http;
 mod network;
 mod problem;
 mod read;
+mod rest;
 mod restart;
 mod route;
 mod rules;
@@ -19,6 +20,7 @@ mod service;
 mod tls;
 mod upstream;
 pub(crate) mod value;
+mod webhook;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -31,10 +33,13 @@ use toml::de::DeTable;
 pub use self::general::{ADMIN, Process, usual_threads};
 pub use self::http::{HTTP, defaults as default_http};
 pub use self::problem::{Place, Problem, Problems};
+pub use self::rest::{HttpService, OutsideGsm, Rest};
 pub use self::restart::needs_restart;
 pub use self::rules::defaults as default_rules;
 pub use self::secret::Secret;
 pub use self::service::{BIND_LIMIT, DELIVER_WINDOW, RATE, WAITING_MAX};
+
+pub use self::webhook::Webhook;
 
 pub(crate) use self::secret::read_file as read_secret_file;
 pub(crate) use self::upstream::{defaults as default_upstream, parse_target};
@@ -60,6 +65,10 @@ pub struct Settings {
     pub http: Option<crate::http::Config>,
     /// Where the admin listener is.
     pub admin: std::net::SocketAddr,
+    /// Private networks in which webhooks may be. `None`: none.
+    pub allow_private: Option<crate::net::AllowFrom>,
+    /// The services as HTTP knows them, in their order.
+    pub http_services: Vec<HttpService>,
     /// Who may bind; one for each service, in their order.
     pub accounts: Vec<smpp::Account>,
     /// How upstreams are reached; one for each, in their order.
@@ -93,6 +102,7 @@ struct Context<'a> {
     environment: &'a dyn Fn(&str) -> Option<String>,
     timezone: TimeZone,
     country: String,
+    allow_private: Option<crate::net::AllowFrom>,
 }
 
 /// Reads and checks the configuration in `path` and in its include folder.
@@ -125,7 +135,7 @@ pub fn load_with(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> R
 /// The lists that included files may add to, read from all files.
 #[derive(Default)]
 struct Lists {
-    services: Vec<(Place, gateway::Service, smpp::Account)>,
+    services: Vec<(Place, gateway::Service, smpp::Account, HttpService)>,
     upstreams: Vec<(Place, gateway::Upstream, smpp::Peer)>,
     routes: Vec<gateway::Route>,
     mo_routes: Vec<gateway::MoRoute>,
@@ -136,8 +146,8 @@ impl Lists {
     fn read(&mut self, top: &mut Section<'_>, context: &Context<'_>) {
         for section in top.tables("service") {
             let place = section.place.clone();
-            let (service, account) = service::read(section, context);
-            self.services.push((place, service, account));
+            let (service, account, http) = service::read(section, context);
+            self.services.push((place, service, account, http));
         }
         for section in top.tables("upstream") {
             let place = section.place.clone();
@@ -155,15 +165,17 @@ impl Lists {
     /// Ids that appear twice, names that nothing has, lists that are empty.
     fn check(&self, main: &Place, notes: &Notes) {
         let services =
-            unique(notes, "service", "id", self.services.iter().map(|(place, s, _)| (place, s.id.as_str())));
+            unique(notes, "service", "id", self.services.iter().map(|(place, s, ..)| (place, s.id.as_str())));
         let upstreams = unique(
             notes,
             "upstream",
             "id",
             self.upstreams.iter().map(|(place, u, _)| (place, u.id.as_str())),
         );
-        let system_ids = self.services.iter().map(|(place, _, account)| (place, account.system_id.as_str()));
+        let system_ids =
+            self.services.iter().map(|(place, _, account, _)| (place, account.system_id.as_str()));
         unique(notes, "service", "system_id", system_ids);
+        self.check_http(notes);
         known(notes, &self.mentions.services, &services, "service");
         known(notes, &self.mentions.upstreams, &upstreams, "upstream");
         if self.services.is_empty() {
@@ -183,6 +195,31 @@ impl Lists {
     }
 }
 
+impl Lists {
+    /// Names and keys of the HTTP side that appear twice.
+    fn check_http(&self, notes: &Notes) {
+        let https = || self.services.iter().map(|(place, _, _, http)| (place, http));
+        let logins = https().filter_map(|(place, http)| Some((place, http.rest.as_ref()?.id.as_str())));
+        unique(notes, "service", "rest_id", logins);
+        for (place, http) in https() {
+            let names = http.keys.iter().map(|key| (place, key.id.as_str()));
+            unique(notes, "service.key", "id", names);
+            let names = http.webhooks.iter().map(|hook| (place, hook.id.as_str()));
+            unique(notes, "service.webhook", "id", names);
+        }
+        let mut opened = HashMap::new();
+        for (place, http) in https() {
+            for key in &http.keys {
+                if let Some(other) = opened.insert(key.secret_sha256, (&http.service, &key.id)) {
+                    let what = format!("the key \"{}\" is that of {}.{}", key.id, other.0, other.1);
+                    let remedy = "give each its own: openssl rand -hex 32";
+                    notes.problem(place, &format!("service.{}.key", http.service), Flaw::new(what, remedy));
+                }
+            }
+        }
+    }
+}
+
 fn read_all(path: &Path, notes: &Notes, environment: &dyn Fn(&str) -> Option<String>) -> Option<Settings> {
     let main = read_document(path, notes)?;
     let table = parse(&main, notes)?;
@@ -193,11 +230,16 @@ fn read_all(path: &Path, notes: &Notes, environment: &dyn Fn(&str) -> Option<Str
     let log = general::read_log(top.table("log"));
     let engine = general::read_store(top.table("store"), data_dir);
     let smpp = general::read_smpp(top.table("smpp"), process.drain);
-    let http = http::read(top.table("http"));
+    let (http, allow_private) = http::read(top.table("http"));
     let admin = general::read_admin(top.table("admin"));
     let rules = rules::read(top.table("rules"));
-    let context =
-        Context { notes, environment, timezone: rules.timezone.clone(), country: rules.country.clone() };
+    let context = Context {
+        notes,
+        environment,
+        timezone: rules.timezone.clone(),
+        country: rules.country.clone(),
+        allow_private: allow_private.clone(),
+    };
 
     let mut lists = Lists::default();
     lists.read(&mut top, &context);
@@ -211,19 +253,32 @@ fn read_all(path: &Path, notes: &Notes, environment: &dyn Fn(&str) -> Option<Str
     lists.check(&top.place, notes);
     top.end();
 
-    let (mut services, mut accounts, mut upstreams, mut peers) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (_, service, account) in lists.services {
+    let (mut services, mut accounts, mut http_services) = (Vec::new(), Vec::new(), Vec::new());
+    for (_, service, account, http) in lists.services {
         services.push(service);
         accounts.push(account);
+        http_services.push(http);
     }
+    let (mut upstreams, mut peers) = (Vec::new(), Vec::new());
     for (_, upstream, peer) in lists.upstreams {
         upstreams.push(upstream);
         peers.push(peer);
     }
     let (routes, mo_routes) = (lists.routes, lists.mo_routes);
     let gateway = gateway::Settings { services, upstreams, routes, mo_routes, rules };
-    Some(Settings { process, log, engine, smpp, http, admin, accounts, peers, gateway })
+    Some(Settings {
+        process,
+        log,
+        engine,
+        smpp,
+        http,
+        admin,
+        allow_private,
+        http_services,
+        accounts,
+        peers,
+        gateway,
+    })
 }
 
 fn read_document(path: &Path, notes: &Notes) -> Option<Document> {

@@ -82,6 +82,7 @@ impl<'a> Section<'a> {
     /// The table `key`, or an empty one; to be ended before `self` is.
     pub(super) fn table(&mut self, key: &'static str) -> Self {
         self.asked.push(key);
+        let kind = self.kind_of(key);
         let mut place = self.place.clone();
         let mut table = None;
         if let Some((at, value)) = self.find(key) {
@@ -91,22 +92,31 @@ impl<'a> Section<'a> {
                 None => {
                     let flaw = Flaw::new(
                         "this is a section, not a value",
-                        format!("write it as [{key}], with its keys below"),
+                        format!("write it as [{kind}], with its keys below"),
                     );
                     self.notes.problem(&place, key, flaw);
                 }
             }
         }
-        Self { place, table, name: self.full(key), kind: key, asked: Vec::new(), ..*self }
+        Self { place, table, name: self.full(key), kind: self.kind_of(key), asked: Vec::new(), ..*self }
+    }
+
+    /// What docs/CONFIG.md calls the table `key` of this one.
+    fn kind_of(&self, key: &'static str) -> &'static str {
+        NESTED
+            .iter()
+            .find(|(kind, inner, _)| *kind == self.kind && *inner == key)
+            .map_or(key, |found| found.2)
     }
 
     /// The tables written as `[[key]]`, in their order.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
         self.asked.push(key);
         let Some((at, value)) = self.find(key) else { return Vec::new() };
+        let (kind, full) = (self.kind_of(key), self.full(key));
         let mut sections = Vec::new();
         let not_tables = || {
-            Flaw::new("this is a list of sections", format!("write each as [[{key}]], with its keys below"))
+            Flaw::new("this is a list of sections", format!("write each as [[{kind}]], with its keys below"))
         };
         let Some(items) = value.get_ref().as_array() else {
             self.notes.problem(&at, key, not_tables());
@@ -117,11 +127,11 @@ impl<'a> Section<'a> {
             match item.get_ref().as_table() {
                 Some(table) => {
                     let name = match table.get("id").and_then(|id| id.get_ref().as_str()) {
-                        Some(id) => format!("{key}.{id}"),
-                        None => format!("{key}[{}]", sections.len() + 1),
+                        Some(id) => format!("{full}.{id}"),
+                        None => format!("{full}[{}]", sections.len() + 1),
                     };
                     let table = Some(table);
-                    sections.push(Self { place, table, name, kind: key, asked: Vec::new(), ..*self });
+                    sections.push(Self { place, table, name, kind, asked: Vec::new(), ..*self });
                 }
                 None => self.notes.problem(&place, key, not_tables()),
             }
@@ -364,6 +374,13 @@ impl<'a> Section<'a> {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 }
+
+/// Tables inside of others: of which, by which key, and what docs/CONFIG.md calls them.
+const NESTED: &[(&str, &str, &str)] = &[
+    ("service", "key", "service.key"),
+    ("service", "webhook", "service.webhook"),
+    ("service", "opt_out", "service.opt_out"),
+];
 
 /// The text of a value.
 pub(super) fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, Flaw> {

@@ -56,50 +56,80 @@ pub(crate) fn read_file(path: &Path) -> Result<SecretFile, String> {
     Ok(SecretFile { secret: Secret::new(line), open_to_others: mode & 0o077 != 0 })
 }
 
+/// How the keys of one secret are called.
+pub(super) struct Names {
+    /// What it is: "password".
+    pub(super) what: &'static str,
+    /// The key that is refused, since secrets do not stand in the configuration.
+    pub(super) plain: &'static str,
+    pub(super) file: &'static str,
+    pub(super) env: &'static str,
+    /// That it is missing is a problem.
+    pub(super) is_required: bool,
+}
+
+const PASSWORD: Names = Names {
+    what: "password",
+    plain: "password",
+    file: "password_file",
+    env: "password_env",
+    is_required: true,
+};
+
 /// Reads `password_file` or `password_env` of a section; `None` when there is none, or it was noted as wrong.
 pub(super) fn read_password(
     section: &mut Section<'_>,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Secret> {
+    read_secret(section, &PASSWORD, environment)
+}
+
+/// Reads a secret of a section; `None` when there is none, or it was noted as wrong.
+pub(super) fn read_secret(
+    section: &mut Section<'_>,
+    names: &Names,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Option<Secret> {
+    let Names { what, plain, file, env, is_required } = *names;
     section.refuse_if_present(
-        "password",
-        "a password does not stand in the configuration",
-        "put it into a file of mode 0600 and write password_file = \"…\", or into the environment and write password_env = \"NAME\"",
+        plain,
+        &format!("a {what} does not stand in the configuration"),
+        &format!("put it into a file of mode 0600 and write {file} = \"…\", or into the environment and write {env} = \"NAME\""),
     );
-    let was_refused = section.has("password");
-    let path = section.path("password_file");
-    let from_environment = section.parsed("password_env", |name| match environment(name) {
+    let was_refused = section.has(plain);
+    let path = section.path(file);
+    let from_environment = section.parsed(env, |name| match environment(name) {
         Some(value) if !value.is_empty() => Ok(Secret::new(value)),
         _ => Err(Flaw::new(
             format!("the environment has no {name}"),
             format!("start trunkline with {name} set"),
         )),
     });
-    match (path, section.has("password_env")) {
+    match (path, section.has(env)) {
         (Some(_), true) => {
-            section.refuse("password_env", "there is a password_file as well", "keep one of the two");
+            section.refuse(env, format!("there is a {file} as well"), "keep one of the two");
             None
         }
         (Some(path), false) => match read_file(&path) {
             Ok(read) => {
                 if read.open_to_others {
                     let what = format!("{} can be read by others", path.display());
-                    section.warn("password_file", what, format!("chmod 600 {}", path.display()));
+                    section.warn(file, what, format!("chmod 600 {}", path.display()));
                 }
                 Some(read.secret)
             }
-            Err(what) => {
-                section.refuse("password_file", what, "a password file holds the password in its first line");
+            Err(why) => {
+                section.refuse(file, why, format!("a {what} file holds the {what} in its first line"));
                 None
             }
         },
         (None, true) => from_environment,
         (None, false) => {
-            if !was_refused && !section.has("password_file") {
+            if is_required && !was_refused && !section.has(file) {
                 section.refuse(
-                    "password_file",
-                    "the password is missing",
-                    "add password_file = \"…\" or password_env = \"NAME\"",
+                    file,
+                    format!("the {what} is missing"),
+                    format!("add {file} = \"…\" or {env} = \"NAME\""),
                 );
             }
             None

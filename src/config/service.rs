@@ -11,6 +11,7 @@ use super::Context;
 use super::network;
 use super::problem::Flaw;
 use super::read::{Section, text};
+use super::rest::{self, HttpService};
 use super::secret::read_password;
 use crate::gateway::settings::{self, LongMode, Profile, normalise};
 use crate::http::address_of;
@@ -31,7 +32,11 @@ pub(super) const LONG_MODES: &[(&str, LongMode)] =
 pub(super) const PROFILES: &[(&str, Profile)] =
     &[("standard", Profile::Standard), ("timetochat", Profile::TimeToChat)];
 
-pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings::Service, smpp::Account) {
+/// The service as the gateway, SMPP and HTTP know it.
+pub(super) fn read(
+    mut section: Section<'_>,
+    context: &Context<'_>,
+) -> (settings::Service, smpp::Account, HttpService) {
     let country = &context.country;
     let id = section.required_text("id", "shop");
     let system_id = section.text("system_id").unwrap_or_else(|| id.clone());
@@ -84,6 +89,7 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         }
     }
     let ends_at_ms = section.read("ends", |value| end_of(value, &context.timezone));
+    let (http, told) = rest::read(&mut section, &id, profile, password.as_ref(), context);
     let service = settings::Service {
         profile,
         senders,
@@ -96,7 +102,12 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         deliver_long: section.choice("deliver_long", LongMode::Payload, LONG_MODES),
         deliver_window: section.count_u32("deliver_window", DELIVER_WINDOW, 1, 100_000),
         weight: section.count_u32("weight", 1, 1, 1_000),
-        ..settings::Service::new(&id)
+        watched: http.is_used(),
+        endpoints: told.endpoints,
+        receipts: told.receipts,
+        incoming: told.incoming,
+        opt_out: told.opt_out,
+        id: id.clone(),
     };
     let allow_from = network::read_allow_from(&mut section, "allow_from");
     let account = smpp::Account {
@@ -110,7 +121,7 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         enquire_link: None,
     };
     section.end();
-    (service, account)
+    (service, account, http)
 }
 
 /// `"any"` or a list of senders, normalised.
@@ -132,7 +143,7 @@ fn senders(value: &DeValue<'_>, country: &str) -> Result<Option<HashSet<String>>
 }
 
 /// The first millisecond after the day `value`, in the configured time zone.
-fn end_of(value: &DeValue<'_>, timezone: &TimeZone) -> Result<u64, Flaw> {
+pub(super) fn end_of(value: &DeValue<'_>, timezone: &TimeZone) -> Result<u64, Flaw> {
     let flaw = || Flaw::new("is not a date", "write the last day, as in ends = 2027-12-31");
     let written = match value {
         DeValue::Datetime(date) => date.to_string(),

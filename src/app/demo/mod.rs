@@ -247,6 +247,8 @@ async fn settings(
         smpp,
         http: Some(config::default_http(given_or_free(options.http, config::HTTP.port()).await)),
         admin: given_or_free(options.admin, config::ADMIN.port()).await,
+        allow_private: None,
+        http_services: Vec::new(),
         accounts: vec![account],
         peers,
         gateway: gateway::Settings {
