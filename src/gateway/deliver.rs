@@ -205,6 +205,9 @@ impl Gateway {
                     intermediate,
                     reference: m.content.reference.clone(),
                     late: m.was_told_late(state, at_ms),
+                    billed: m.billed,
+                    upstream: m.upstream,
+                    reason: if intermediate { None } else { m.ended_by_us(at_ms) },
                 }))))
             }
             Owed::Mo { id, pdu } => {

@@ -125,6 +125,14 @@ impl Message {
         self.history.iter().any(|e| e.what == What::LateReceipt(state) && e.at_ms == at_ms)
     }
 
+    /// Why we ended it ourselves then, if we did.
+    pub fn ended_by_us(&self, at_ms: u64) -> Option<Reason> {
+        self.history.iter().find_map(|e| match e.what {
+            What::Ended(_, reason) if e.at_ms == at_ms => Some(reason),
+            _ => None,
+        })
+    }
+
     fn receipts_of(&self, part: u8) -> impl Iterator<Item = MessageState> {
         let part = if self.parts.len() > 1 { part + 1 } else { 0 };
         self.history.iter().filter(move |e| e.part == part).filter_map(|e| match e.what {
@@ -428,4 +436,19 @@ pub enum Reason {
     Asked,
     /// Nobody knows whether the upstream took it, and no report came.
     NoReport,
+}
+
+impl Reason {
+    /// The word in JSON and webhooks.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Validity => "validity",
+            Self::NoReceipt => "no_receipt",
+            Self::Blacklist => "blacklist",
+            Self::PartRefused => "part_refused",
+            Self::NoRoute => "no_route",
+            Self::Asked => "asked",
+            Self::NoReport => "no_report",
+        }
+    }
 }

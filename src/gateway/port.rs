@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::delivery::Owed;
 use super::id::{LinkId, MessageId, Outlet, ServiceNo, UpstreamNo};
-use super::message::{Content, End, Interface, Message, Written};
+use super::message::{Content, End, Interface, Message, Reason, Written};
 use super::record::{Incoming, MoContent, Report};
 use super::settings::Profile;
 use crate::pdu::{CommandStatus, MessageState};
@@ -491,6 +491,12 @@ pub struct ReceiptFact {
     pub reference: Box<[u8]>,
     /// It came after the message had ended.
     pub late: bool,
+    /// Segments that the message is billed as.
+    pub billed: u8,
+    /// By which upstream it went.
+    pub upstream: UpstreamNo,
+    /// Why we ended it ourselves, if we did.
+    pub reason: Option<Reason>,
 }
 
 impl fmt::Debug for ReceiptFact {

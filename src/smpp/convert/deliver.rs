@@ -233,7 +233,7 @@ impl Write for MoBody<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::id::MessageId;
+    use crate::gateway::id::{MessageId, UpstreamNo};
     use crate::pdu::{
         Address, CommandId, CommandStatus, MessageState, Npi, Pdu, SequenceNumber, Ton, decode, encode,
     };
@@ -259,6 +259,9 @@ mod tests {
             intermediate: false,
             reference: Box::default(),
             late: false,
+            billed: 1,
+            upstream: UpstreamNo(0),
+            reason: None,
         }
     }
 
