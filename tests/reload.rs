@@ -9,6 +9,7 @@ use support::gateway::{Gateway, PASSWORD, PROGRAM, Site, Wanted, mo_route, route
 use support::smsc::{Answer, Smsc};
 use support::tls::Identity;
 use support::until;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use trunkline::pdu::{CommandId, CommandStatus};
 
 const TRX: CommandId = CommandId::BIND_TRANSCEIVER;
@@ -194,4 +195,51 @@ async fn what_holds_from_the_start_only_is_named() {
     site.configure(&more);
     let told = reloaded(&site).await;
     assert!(told.ends_with("needs a restart: store.history_days, smpp.enquire_link\n"), "{told}");
+}
+
+/// The status of a request to the façade.
+async fn asked(site: &Site, path: &str, key: &str) -> Option<u16> {
+    let mut stream = tokio::net::TcpStream::connect(site.http).await.ok()?;
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    answer.split(' ').nth(1)?.parse().ok()
+}
+
+#[tokio::test]
+async fn a_key_is_replaced_without_a_moment_without_any_and_the_list_of_addresses_with_it() {
+    let (old, new) = ("an old key of the shop", "a new key of the shop");
+    let key = |name: &str| format!("[[service.key]]\nid = \"{name}\"\nkey_file = \"{name}\"\n");
+    let with = |keys: &str| service("shop", keys);
+    let rest = with(&key("old"));
+    let site = Site::new(&Wanted::default());
+    site.write("old", old);
+    site.write("new", new);
+    site.configure(&Wanted { http: Some(""), rest: &rest, ..Wanted::default() });
+    let gateway = site.start().await;
+    let messages = "/v1/messages";
+    assert_eq!(
+        (asked(&site, messages, old).await, asked(&site, messages, new).await),
+        (Some(200), Some(401))
+    );
+    let both = with(&(key("old") + &key("new")));
+    site.configure(&Wanted { http: Some(""), rest: &both, ..Wanted::default() });
+    reloaded(&site).await;
+    assert_eq!(
+        (asked(&site, messages, old).await, asked(&site, messages, new).await),
+        (Some(200), Some(200))
+    );
+    let rest = with(&key("new"));
+    site.configure(&Wanted { http: Some(""), rest: &rest, ..Wanted::default() });
+    reloaded(&site).await;
+    assert_eq!(
+        (asked(&site, messages, old).await, asked(&site, messages, new).await),
+        (Some(401), Some(200))
+    );
+    site.configure(&Wanted { http: Some("allow_from = [\"192.0.2.1\"]"), rest: &rest, ..Wanted::default() });
+    reloaded(&site).await;
+    assert_eq!(asked(&site, messages, new).await, None, "its connection is closed at once");
+    assert!(gateway.terminate().await.success());
 }

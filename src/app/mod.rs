@@ -3,12 +3,13 @@
 //! Start: data directory and its lock; the admin listener, so that `/readyz` can say `recovering`; the engine, which
 //! recovers; then the façade, the upstreams and the SMPP server. Nothing is accepted before the state is there.
 //!
-//! Stop: `/readyz` says `stopping`; no new binds; sessions are unbound and what is under way is waited for until a
+//! Stop: `/readyz` says `stopping`; no new binds, and 503 for new requests; sessions are unbound and what is under way is waited for until a
 //! deadline; the engine takes nothing more, writes a last checkpoint and ends; the HTTP listeners close. What was not
 //! answered by then is in the journal.
 
 pub mod beacon;
 pub mod demo;
+mod facade;
 mod reload;
 mod signals;
 
@@ -22,6 +23,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::facade::{Bound, Interfaces};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::engine::{Engine, StartError as EngineError};
@@ -110,6 +112,9 @@ pub struct Running {
     clock: Arc<Clock>,
     admin: Admin,
     smpp: Smpp,
+    interfaces: Interfaces,
+    /// Cancelled: the façade refuses new requests.
+    closing: CancellationToken,
     /// Whom the façade lets in.
     gate: Arc<Gate>,
     /// What is in force; of what holds from the start only, what it was then.
@@ -161,15 +166,17 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
     tasks.spawn(listening.serve(admin.router(), Limits::default(), stop_http.clone()));
     let gate = Arc::new(Gate::new(settings.http.as_ref().and_then(|http| http.allow_from.clone())));
     let facade = match &settings.http {
-        Some(config) => Some(Facade::bind(config, &gate).await?),
+        Some(config) => Some(Bound::bind(config, &gate).await?),
         None => None,
     };
     let http_addr = facade.as_ref().map(|facade| facade.server.addr);
     let beacon = beacon::Beacon::light(&data_dir, admin_addr).map_err(in_data_dir)?;
 
     let engine = start_engine(&settings, &clock).await?;
+    let (interfaces, closing) = (Interfaces::new(&settings, &engine, &clock), CancellationToken::new());
     if let Some(facade) = facade {
-        tasks.spawn(facade.server.serve(http::facade::router(Vec::new()), facade.limits, stop_http.clone()));
+        let router = interfaces.router(closing.clone());
+        tasks.spawn(facade.server.serve(router, facade.limits, stop_http.clone()));
     }
     let (accounts, peers) = (&settings.accounts, &settings.peers);
     let smpp = Smpp::start(settings.smpp.clone(), accounts, peers, engine.clone(), Arc::clone(&clock)).await;
@@ -188,6 +195,8 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
         clock,
         admin,
         smpp,
+        interfaces,
+        closing,
         gate,
         settings: Mutex::new(settings),
         stop_http,
@@ -195,22 +204,6 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
         _beacon: beacon,
         _lock: lock,
     })
-}
-
-/// The façade, bound.
-struct Facade {
-    server: http::Server,
-    limits: Limits,
-}
-
-impl Facade {
-    async fn bind(config: &http::Config, gate: &Arc<Gate>) -> Result<Self, StartError> {
-        let addr = config.listen;
-        let bound = http::bind(addr).await;
-        let server = bound.map_err(|error| StartError::Listen { what: "http", addr, error })?;
-        let server = server.named("facade").over(config.tls.clone()).behind(Arc::clone(gate));
-        Ok(Self { server, limits: config.limits })
-    }
 }
 
 /// Recovers on a thread that may wait.
@@ -228,6 +221,7 @@ impl Running {
         let begun = self.clock.instant();
         tracing::info!(drain = ?self.drain, "stopping: no new binds, unbinding, waiting for answers");
         self.admin.stopping();
+        self.closing.cancel();
         self.smpp.stop(self.drain + SMPP_PATIENCE).await;
         let engine = self.engine.clone();
         if tokio::task::spawn_blocking(move || engine.stop()).await.is_err() {

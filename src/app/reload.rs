@@ -53,9 +53,11 @@ impl Running {
         if self.engine.configure(Arc::clone(&gateway)).await.is_err() {
             return Reloaded::Failed("the engine stops".into());
         }
+        let endpoints = || gateway.services.iter().flat_map(|service| &service.endpoints);
         let knows_all = || {
             gateway.services.iter().all(|service| self.engine.service(&service.id).is_some())
                 && gateway.upstreams.iter().all(|upstream| self.engine.upstream(&upstream.id).is_some())
+                && endpoints().all(|endpoint| self.engine.outlet(&endpoint.id).is_some())
         };
         let known = async {
             while !knows_all() {
@@ -67,6 +69,7 @@ impl Running {
             tracing::error!("the engine does not take the new services and upstreams yet");
         }
         self.smpp.configure(&settings.accounts, &settings.peers);
+        self.interfaces.configure(&settings);
         self.show(&settings);
         self.admin.open(open(&self.engine, &settings));
         let mut running = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,6 +77,8 @@ impl Running {
         let (services, upstreams) = (settings.gateway.services.len(), settings.gateway.upstreams.len());
         running.accounts = settings.accounts;
         running.peers = settings.peers;
+        running.http_services = settings.http_services;
+        running.allow_private = settings.allow_private;
         running.gateway = settings.gateway;
         let warnings = warnings.iter().map(complaint).collect();
         Reloaded::Done { warnings, needs_restart, services, upstreams }

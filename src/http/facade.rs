@@ -3,9 +3,12 @@
 use std::fmt::Write;
 
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio_util::sync::CancellationToken;
 
 use super::docs;
 use super::problem::Problem;
@@ -38,6 +41,21 @@ pub fn router(parts: Vec<Part>) -> Router {
             let detail = "this path has other methods; the header Allow names them";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
         })
+}
+
+/// `router` as long as the process works; once `closing` is cancelled new requests get 503, and their connections end.
+pub fn until(closing: CancellationToken, router: Router) -> Router {
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let is_closing = closing.is_cancelled();
+        async move {
+            if !is_closing {
+                return next.run(request).await;
+            }
+            let mut refused = Problem::not_now("stopping").into_response();
+            refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            refused
+        }
+    }))
 }
 
 /// The list, as a page for browsers and as text for others.

@@ -25,6 +25,8 @@ pub struct Site {
     pub smpp_tls: SocketAddr,
     pub smpp_plain: SocketAddr,
     pub admin: SocketAddr,
+    /// Where the façade is, if it is wanted.
+    pub http: SocketAddr,
 }
 
 /// What a test wants in the configuration besides what all have: the lines of each table.
@@ -33,6 +35,8 @@ pub struct Wanted<'a> {
     pub smpp: &'a str,
     pub store: &'a str,
     pub rules: &'a str,
+    /// Lines of the façade; `None`: there is none.
+    pub http: Option<&'a str>,
     /// Services, upstreams, routes.
     pub rest: &'a str,
     /// Where the data lies; `None`: in the site's folder.
@@ -42,8 +46,8 @@ pub struct Wanted<'a> {
 impl Site {
     pub fn new(wanted: &Wanted<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let [smpp_tls, smpp_plain, admin] = free_addresses();
-        let site = Self { folder, identity: Identity::new(), smpp_tls, smpp_plain, admin };
+        let [smpp_tls, smpp_plain, admin, http] = free_addresses();
+        let site = Self { folder, identity: Identity::new(), smpp_tls, smpp_plain, admin, http };
         site.write("smpp.pem", &site.identity.certificate_pem);
         site.write("smpp.key", &site.identity.key_pem);
         site.write("password", PASSWORD);
@@ -53,12 +57,16 @@ impl Site {
 
     /// Writes the configuration anew; a running process does not notice.
     pub fn configure(&self, wanted: &Wanted<'_>) {
-        let Wanted { smpp, store, rules, rest, data_dir } = wanted;
+        let Wanted { smpp, store, rules, http, rest, data_dir } = wanted;
+        let http = match http {
+            Some(lines) => format!("listen = \"{}\"\n{lines}", self.http),
+            None => "listen = \"off\"".to_owned(),
+        };
         let data_dir = data_dir.map_or_else(|| self.path("data"), Path::to_path_buf);
         let text = format!(
             "data_dir = \"{}\"\n[log]\nlevel = \"{LEVEL}\"\n\
              [smpp]\ntls = \"{}\"\nplain = \"{}\"\ncertificate = \"smpp.pem\"\nkey = \"smpp.key\"\n{smpp}\n\
-             [admin]\nlisten = \"{}\"\n[http]\nlisten = \"off\"\n[store]\n{store}\n[rules]\n{rules}\n{rest}\n",
+             [admin]\nlisten = \"{}\"\n[http]\n{http}\n[store]\n{store}\n[rules]\n{rules}\n{rest}\n",
             data_dir.display(),
             self.smpp_tls,
             self.smpp_plain,
