@@ -8,6 +8,7 @@ pub mod admin;
 pub mod docs;
 pub mod facade;
 pub mod hooks;
+mod keep;
 mod listen;
 mod problem;
 mod reading;

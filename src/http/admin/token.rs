@@ -1,10 +1,10 @@
 //! Who may ask the admin listener more than how it is: whoever can read the token in the data directory.
 
 use std::fmt;
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::http::keep::kept;
 
 /// The token. Its `Debug` shows nothing of it.
 #[derive(Clone, Eq, PartialEq)]
@@ -48,21 +48,7 @@ pub fn token_path(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// When the file cannot be read or written.
 pub fn token(data_dir: &Path) -> io::Result<Token> {
-    let path = token_path(data_dir);
-    match fs::read_to_string(&path) {
-        Ok(text) if !text.trim().is_empty() => return Ok(Token::new(&text)),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let token = random_hex(16)?;
-    // Written aside and renamed, so that a reader never sees half of it.
-    let new = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    writeln!(file, "{token}")?;
-    file.sync_all()?;
-    fs::rename(&new, &path)?;
-    Ok(Token::new(&token))
+    kept(&token_path(data_dir), || random_hex(16)).map(|token| Token::new(&token))
 }
 
 /// Chance, as twice as many hexadecimal digits as `octets`.
@@ -82,6 +68,7 @@ pub fn random_hex(octets: usize) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
