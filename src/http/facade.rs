@@ -11,6 +11,7 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
 use super::docs;
+use super::mug::{self, Mug};
 use super::problem::Problem;
 use super::v1::V1;
 
@@ -87,5 +88,21 @@ pub fn native(v1: &V1) -> Vec<Part> {
         Part { path: "/docs/", what: "the native API: read and try it", router: docs::page(docs::V1) },
         Part { path: "/docs/problems", what: "what its errors mean", router: docs::problems() },
         Part { path: "/v1/openapi.json", what: "its description", router: v1.router() },
+    ]
+}
+
+/// The interface compatible with TimeToChat's, with its pages.
+pub fn timetochat(mug: &Mug) -> Vec<Part> {
+    vec![
+        Part {
+            path: "/mug/api/V1/api-docs/",
+            what: "the interface compatible with TimeToChat's: read and try it",
+            router: docs::page(docs::MUG),
+        },
+        Part {
+            path: docs::MUG.description,
+            what: "its description",
+            router: mug.router().merge(docs::description(docs::MUG.description, &mug::openapi())),
+        },
     ]
 }

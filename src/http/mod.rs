@@ -10,6 +10,7 @@ pub mod facade;
 pub mod hooks;
 mod keep;
 mod listen;
+pub mod mug;
 mod problem;
 mod reading;
 mod strangers;
