@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod http;
 pub mod net;
 pub mod pdu;
+pub mod push;
 pub mod session;
 pub mod sim;
 pub mod smpp;

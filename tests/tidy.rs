@@ -136,6 +136,20 @@ const FLOORS: &[(&str, &[&str])] = &[
             "crate::app",
         ],
     ),
+    (
+        "push",
+        &[
+            "crate::smpp",
+            "crate::http",
+            "crate::remote",
+            "crate::store",
+            "crate::session",
+            "crate::config",
+            "crate::app",
+            "crate::cli",
+            "crate::sim",
+        ],
+    ),
     ("telemetry", &["crate::"]),
     ("net", NOBODY),
 ];
