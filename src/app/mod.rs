@@ -1,10 +1,11 @@
 //! The composition root: what starts in which order, and how it stops.
 //!
 //! Start: data directory and its lock; the admin listener, so that `/readyz` can say `recovering`; the engine, which
-//! recovers; then the façade, the upstreams and the SMPP server. Nothing is accepted before the state is there.
+//! recovers; then the façade, webhooks, the upstreams and the SMPP server. Nothing is accepted before the state is there.
 //!
-//! Stop: `/readyz` says `stopping`; no new binds, and 503 for new requests; sessions are unbound and what is under way is waited for until a
-//! deadline; the engine takes nothing more, writes a last checkpoint and ends; the HTTP listeners close. What was not
+//! Stop: `/readyz` says `stopping`; no new binds, and 503 for new requests; sessions are unbound and what is under way,
+//! webhooks too, is waited for until a deadline; the engine takes nothing more, writes a last checkpoint and ends; the
+//! HTTP listeners close. What was not
 //! answered by then is in the journal.
 
 pub mod beacon;
@@ -12,6 +13,7 @@ pub mod demo;
 mod facade;
 mod reload;
 mod signals;
+mod webhooks;
 
 use std::fmt;
 use std::io;
@@ -30,6 +32,7 @@ use crate::engine::{Engine, StartError as EngineError};
 use crate::http::admin::{self, Admin};
 use crate::http::{self, Limits};
 use crate::net::Gate;
+use crate::push::{self, Push};
 use crate::smpp::{self, Smpp};
 use crate::store::file::{Disk, RealDisk};
 use crate::store::lock::{DataLock, LockError};
@@ -62,6 +65,8 @@ pub enum StartError {
     Smpp(smpp::StartError),
     /// The engine cannot recover.
     Engine(EngineError),
+    /// A webhook's settings cannot be used.
+    Webhook(push::EndpointError),
     /// The engine's start has failed in an unforeseen way.
     Panic,
 }
@@ -74,6 +79,7 @@ impl fmt::Display for StartError {
             Self::Listen { what, addr, .. } => write!(f, "{what} cannot listen on {addr}"),
             Self::Engine(error) => error.fmt(f),
             Self::Smpp(error) => error.fmt(f),
+            Self::Webhook(error) => error.fmt(f),
             Self::Panic => f.write_str("starting the engine has failed; the log says where"),
         }
     }
@@ -86,6 +92,7 @@ impl std::error::Error for StartError {
             Self::Lock(error) => error.source(),
             Self::Engine(error) => error.source(),
             Self::Smpp(error) => error.source(),
+            Self::Webhook(error) => error.source(),
             Self::Panic => None,
         }
     }
@@ -115,6 +122,7 @@ pub struct Running {
     interfaces: Interfaces,
     /// Cancelled: the façade refuses new requests.
     closing: CancellationToken,
+    push: Push,
     /// Whom the façade lets in.
     gate: Arc<Gate>,
     /// What is in force; of what holds from the start only, what it was then.
@@ -158,6 +166,7 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
     let tasks = TaskTracker::new();
     let admin = Admin::new(token, metrics.clone());
     http::describe();
+    push::describe();
     let listening = http::bind(settings.admin).await;
     let listening =
         listening.map_err(|error| StartError::Listen { what: "admin", addr: settings.admin, error })?;
@@ -178,6 +187,8 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
         let router = interfaces.router(closing.clone());
         tasks.spawn(facade.server.serve(router, facade.limits, stop_http.clone()));
     }
+    let push = Push::start(webhooks::endpoints(&settings), engine.clone(), Arc::clone(&clock));
+    let push = push.map_err(StartError::Webhook)?;
     let (accounts, peers) = (&settings.accounts, &settings.peers);
     let smpp = Smpp::start(settings.smpp.clone(), accounts, peers, engine.clone(), Arc::clone(&clock)).await;
     let smpp = smpp.map_err(StartError::Smpp)?;
@@ -197,6 +208,7 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
         smpp,
         interfaces,
         closing,
+        push,
         gate,
         settings: Mutex::new(settings),
         stop_http,
@@ -222,7 +234,7 @@ impl Running {
         tracing::info!(drain = ?self.drain, "stopping: no new binds, unbinding, waiting for answers");
         self.admin.stopping();
         self.closing.cancel();
-        self.smpp.stop(self.drain + SMPP_PATIENCE).await;
+        tokio::join!(self.smpp.stop(self.drain + SMPP_PATIENCE), self.push.stop(self.drain));
         let engine = self.engine.clone();
         if tokio::task::spawn_blocking(move || engine.stop()).await.is_err() {
             tracing::error!("stopping the engine has failed; the journal holds everything");

@@ -70,6 +70,10 @@ impl Running {
         }
         self.smpp.configure(&settings.accounts, &settings.peers);
         self.interfaces.configure(&settings);
+        if let Err(error) = self.push.configure(super::webhooks::endpoints(&settings)) {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "webhooks are sent to as before");
+        }
         self.show(&settings);
         self.admin.open(open(&self.engine, &settings));
         let mut running = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
