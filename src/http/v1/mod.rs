@@ -50,10 +50,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Nobody's API in `country`; strangers get ten answers per second.
+    /// Nobody's API in `country`; strangers get a hundred answers per second.
     #[must_use]
     pub fn new(country: impl Into<String>) -> Self {
-        Self { services: Vec::new(), keys: Vec::new(), country: country.into(), strangers_rate: 10 }
+        Self { services: Vec::new(), keys: Vec::new(), country: country.into(), strangers_rate: 100 }
     }
 }
 

@@ -1,4 +1,6 @@
-//! `POST /v1/messages/{id}/cancel`, and `DELETE /v1/messages/{id}` for those who think of it so.
+//! `POST /v1/messages/{id}/cancel`.
+//!
+//! Not `DELETE`: the message is still there afterwards, and says that it was cancelled.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -55,22 +57,4 @@ pub(super) async fn cancel(
         }
         Err(NotCancelled::Unavailable) => Err(Problem::not_now("the engine does not answer now")),
     }
-}
-
-/// Take a message back: the same as `POST …/cancel`.
-#[utoipa::path(
-    delete, path = "/v1/messages/{id}", tag = "messages", operation_id = "delete_message",
-    params(("id" = String, Path, description = "Its id", pattern = "^[0-9a-f]{24}$")),
-    responses(
-        (status = 200, description = "It will not be sent", body = Cancelled),
-        (status = 404, description = "The service has no such message", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "It has left (`already_left`) or ended (`already_ended`) already", body = ProblemBody, content_type = "application/problem+json"),
-    )
-)]
-pub(super) async fn delete(
-    state: State<V1>,
-    who: Authenticated,
-    id: Path<String>,
-) -> Result<Json<Cancelled>, Problem> {
-    cancel(state, who, id).await
 }

@@ -102,7 +102,7 @@ impl Asked {
         let cursor = p.text("cursor").map(|cursor| {
             let read = cursor::read(&cursor);
             if read.is_none() {
-                p.fault("cursor", "format", "is no cursor of this list");
+                p.relation("cursor", "is no cursor of a list");
             }
             read
         });

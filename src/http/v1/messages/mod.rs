@@ -20,7 +20,7 @@ use super::V1;
 /// What this part of the API says of itself.
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    paths(send::send, send::batch, show::show, list::list, cancel::cancel, cancel::delete),
+    paths(send::send, send::batch, show::show, list::list, cancel::cancel),
     components(schemas(content::NewMessage, send::Taken, send::Batch, send::BatchAnswer, MessageView, list::Listed)),
     tags((name = "messages", description = "Send messages, read how they fare, take them back."))
 )]
@@ -31,6 +31,6 @@ pub(super) fn router() -> Router<V1> {
     Router::new()
         .route("/v1/messages", post(send::send).get(list::list))
         .route("/v1/messages/batch", post(send::batch))
-        .route("/v1/messages/{id}", get(show::show).delete(cancel::delete))
+        .route("/v1/messages/{id}", get(show::show))
         .route("/v1/messages/{id}/cancel", post(cancel::cancel))
 }

@@ -46,7 +46,7 @@ pub(super) struct Taken {
 /// `cancelled`, `unknown`.
 #[utoipa::path(
     post, path = "/v1/messages", tag = "messages", operation_id = "send_message",
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[ -~]*[!-~][ -~]*$",
         description = "Makes repetitions of the request known for 24 hours: they get the first answer again.")),
     request_body = NewMessage,
     responses(
@@ -155,7 +155,7 @@ impl BatchResult {
 /// All that can be taken are taken in one commit. The answer is 200 whatever became of them; each has its own status.
 #[utoipa::path(
     post, path = "/v1/messages/batch", tag = "messages", operation_id = "send_batch",
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[ -~]*[!-~][ -~]*$",
         description = "Makes repetitions known for 24 hours: messages that were taken are not taken again.")),
     request_body = Batch,
     responses(
