@@ -150,6 +150,8 @@ pub struct Peer {
     pub pdu_octets_max: usize,
     /// An SMSC that takes none of our octets for this long is cut.
     pub write_stall: Duration,
+    /// Tag of the TLV in which our id of a message goes out and comes back with its receipts. `None`: it does not.
+    pub external_reference: Option<Tag>,
 }
 
 impl Peer {
@@ -178,6 +180,7 @@ impl Peer {
             refused_min: Duration::from_secs(30),
             pdu_octets_max: 128 * 1024,
             write_stall: Duration::from_secs(30),
+            external_reference: None,
         }
     }
 }

@@ -146,7 +146,7 @@ async fn session(peer: &Peer, mode: BindMode, dialer: &Arc<Dialer>, stop: &Cance
         Err(_) => return End::Failed(io::ErrorKind::TimedOut.into()),
     };
     let session = outbound::session(peer, dialer.clock.instant());
-    let side = Outbound::new(Arc::clone(&dialer.metrics), upstream, mode, peer.window);
+    let side = Outbound::new(Arc::clone(&dialer.metrics), upstream, mode, peer);
     let limits = Limits {
         pdu_octets_max: peer.pdu_octets_max,
         window: WINDOW,

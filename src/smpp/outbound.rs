@@ -12,7 +12,7 @@ use super::driver::{Desk, Flow, Side};
 use super::metrics::Metrics;
 use crate::gateway::id::{LinkId, UpstreamNo};
 use crate::gateway::port::{Answer, Arrival, Effect, Input, Outcome, Ticket};
-use crate::pdu::{Bind, CommandId, CommandStatus, DeliverSmResp, Pdu, SMPP_3_4, SequenceNumber};
+use crate::pdu::{Bind, CommandId, CommandStatus, DeliverSmResp, Pdu, SMPP_3_4, SequenceNumber, Tag};
 use crate::session::{self, BindMode, Event, Session};
 
 /// A session with an SMSC.
@@ -21,6 +21,7 @@ pub(super) struct Outbound {
     upstream: UpstreamNo,
     mode: BindMode,
     window: u32,
+    reference: Option<Tag>,
     link: Option<LinkId>,
     /// The SMSC has refused the bind.
     refused: Option<CommandStatus>,
@@ -31,12 +32,13 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
-    pub(super) fn new(metrics: Arc<Metrics>, upstream: UpstreamNo, mode: BindMode, window: u32) -> Self {
+    pub(super) fn new(metrics: Arc<Metrics>, upstream: UpstreamNo, mode: BindMode, peer: &Peer) -> Self {
         Self {
             metrics,
             upstream,
             mode,
-            window,
+            window: peer.window,
+            reference: peer.external_reference,
             link: None,
             refused: None,
             is_stopping: false,
@@ -92,7 +94,7 @@ impl Side for Outbound {
             Event::Deliver { sequence, deliver_sm } => {
                 self.arrivals.push(Arrival {
                     reply: sequence.0,
-                    what: arrive::arrived(&deliver_sm),
+                    what: arrive::arrived(&deliver_sm, self.reference),
                     once: None,
                 });
             }
@@ -136,7 +138,7 @@ impl Side for Outbound {
         match effect {
             // While stopping too: the engine was told, and what it had decided before is sent.
             Effect::Dispatch(dispatch) => {
-                let body = Outgoing::new(&dispatch);
+                let body = Outgoing::new(&dispatch, self.reference);
                 let written =
                     desk.session.request(dispatch.ticket, CommandId::SUBMIT_SM, &body, desk.now, desk.out);
                 if let Err(error) = written {

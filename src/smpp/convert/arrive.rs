@@ -1,16 +1,21 @@
 //! An SMSC's deliver_sm, as the gateway wants it.
 
 use super::{kept, sar};
+use crate::gateway::id::MessageId;
 use crate::gateway::port::Arrived;
 use crate::gateway::record::{MoContent, Report};
 use crate::pdu::receipt::{NetworkErrorCode, Receipt, ReceiptKind};
 use crate::pdu::{DeliverSm, EsmClass, MessageState, Tag};
 use crate::text::udh::{self, Concatenation, ReferenceSize};
 
-/// What a deliver_sm is: a receipt, a message, or a part of one.
-pub(in crate::smpp) fn arrived(deliver_sm: &DeliverSm<'_>) -> Arrived {
+/// What a deliver_sm is: a receipt, a message, or a part of one. Receipts give our own id back in the TLV `reference`, if
+/// the SMSC has such a one.
+pub(in crate::smpp) fn arrived(deliver_sm: &DeliverSm<'_>, reference: Option<Tag>) -> Arrived {
     match Receipt::from_deliver(deliver_sm) {
-        Some(receipt) => Arrived::Receipt(report(deliver_sm, &receipt)),
+        Some(receipt) => {
+            let ours = reference.and_then(|tag| deliver_sm.tlvs.find(tag)).and_then(id_of);
+            Arrived::Receipt(Report { message: ours, ..report(deliver_sm, &receipt) })
+        }
         None => message(deliver_sm),
     }
 }
@@ -40,6 +45,12 @@ fn report(deliver_sm: &DeliverSm<'_>, receipt: &Receipt<'_>) -> Report {
         error,
         message: None,
     }
+}
+
+/// Our id as an SMSC gives it back, with a NUL or without.
+fn id_of(octets: &[u8]) -> Option<MessageId> {
+    let octets = octets.strip_suffix(b"\0").unwrap_or(octets);
+    MessageId::from_hex(std::str::from_utf8(octets).ok()?)
 }
 
 /// The vendor's own words (contracts/timetochat.md §5), which may stand as `stat`.
@@ -150,7 +161,7 @@ mod tests {
     }
 
     fn receipt(deliver_sm: &DeliverSm<'_>) -> Report {
-        match arrived(deliver_sm) {
+        match arrived(deliver_sm, Some(Tag(0x1501))) {
             Arrived::Receipt(report) => report,
             other => panic!("no receipt: {other:?}"),
         }
@@ -179,6 +190,20 @@ mod tests {
     }
 
     #[test]
+    fn our_own_id_comes_back_where_it_was_sent() {
+        for (octets, expected) in [
+            (&b"0123456789abcdef01234567"[..], true),
+            (b"0123456789ABCDEF01234567\0", true),
+            (b"the client's", false),
+            (b"", false),
+        ] {
+            let mut tlvs = BytesMut::new();
+            tlv::put_octets(&mut tlvs, Tag(0x1501), octets);
+            assert_eq!(receipt(&deliver(0x04, TEXT, &tlvs)).message.is_some(), expected, "{octets:?}");
+        }
+    }
+
+    #[test]
     fn an_intermediate_notification_ends_nothing() {
         assert_eq!(receipt(&deliver(0x20, TEXT, b"")).state, MessageState::ENROUTE);
     }
@@ -202,7 +227,9 @@ mod tests {
         let mut tlvs = BytesMut::new();
         tlv::put_octets(&mut tlvs, Tag::MESSAGE_PAYLOAD, b"long text");
         tlv::put_u8(&mut tlvs, Tag(0x1444), 7);
-        let Arrived::Mo(mo) = arrived(&deliver(0x00, b"", &tlvs)) else { panic!("a message") };
+        let Arrived::Mo(mo) = arrived(&deliver(0x00, b"", &tlvs), Some(Tag(0x1501))) else {
+            panic!("a message")
+        };
         assert_eq!((&*mo.payload, &*mo.tlvs), (&b"long text"[..], &b"\x14\x44\x00\x01\x07"[..]));
     }
 
@@ -218,7 +245,8 @@ mod tests {
             (deliver(0x00, b"\x05\x00\x03\x07\x03\x02body", b""), (7, false)),
             (deliver(0x00, b"body", &sar), (0x0107, true)),
         ] {
-            let Arrived::MoPart { reference, wide, total, number, mo } = arrived(&pdu) else {
+            let Arrived::MoPart { reference, wide, total, number, mo } = arrived(&pdu, Some(Tag(0x1501)))
+            else {
                 panic!("a part: {pdu:?}")
             };
             assert_eq!(((reference, wide), total, number), (expected, 3, 2), "{pdu:?}");
@@ -234,7 +262,7 @@ mod tests {
             (0x40, b"\x05\x00"),
             (0x00, b"\x05\x00\x03\x07\x01\x01body"),
         ] {
-            let Arrived::Mo(mo) = arrived(&deliver(esm_class, message, b"")) else {
+            let Arrived::Mo(mo) = arrived(&deliver(esm_class, message, b""), Some(Tag(0x1501))) else {
                 panic!("a whole message")
             };
             assert_eq!(&*mo.payload, message, "passed on as it came");

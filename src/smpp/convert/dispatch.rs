@@ -3,20 +3,26 @@
 use bytes::BytesMut;
 
 use super::{Placed, Places};
+use crate::gateway::id::MessageId;
 use crate::gateway::port::Dispatch;
-use crate::pdu::{EsmClass, RegisteredDelivery, SubmitSm, Tlvs, Write, time};
+use crate::pdu::{EsmClass, RegisteredDelivery, SubmitSm, Tag, Tlvs, Write, time, tlv};
 
 /// A submit_sm that is ready to be written.
 #[derive(Debug)]
 pub(in crate::smpp) struct Outgoing<'a> {
     dispatch: &'a Dispatch,
     validity_period: [u8; 16],
+    /// Tag of the TLV that carries our id.
+    reference: Option<Tag>,
 }
 
 impl<'a> Outgoing<'a> {
     /// The submit_sm of `dispatch`: a receipt is always asked for, and validity is what is left of it.
-    pub(in crate::smpp) fn new(dispatch: &'a Dispatch) -> Self {
-        Self { dispatch, validity_period: time::write_relative(dispatch.validity_s.max(1)) }
+    /// With a `reference` our id goes in that TLV; of several parts only the first tells it, since receipts could not say
+    /// which part they mean.
+    pub(in crate::smpp) fn new(dispatch: &'a Dispatch, reference: Option<Tag>) -> Self {
+        let reference = reference.filter(|_| dispatch.ticket.part == 0);
+        Self { dispatch, validity_period: time::write_relative(dispatch.validity_s.max(1)), reference }
     }
 
     fn placed(&self) -> Placed<'_, SubmitSm<'_>> {
@@ -43,13 +49,19 @@ impl<'a> Outgoing<'a> {
 
 impl Write for Outgoing<'_> {
     fn octets_max(&self) -> usize {
-        self.placed().octets_max()
+        self.placed().octets_max() + REFERENCE_OCTETS
     }
 
     fn write(&self, out: &mut BytesMut) {
         self.placed().write(out);
+        if let Some(tag) = self.reference {
+            tlv::put_octets(out, tag, &self.dispatch.ticket.id.to_hex());
+        }
     }
 }
+
+/// Octets of the TLV with our id.
+const REFERENCE_OCTETS: usize = 4 + 2 * MessageId::OCTETS;
 
 #[cfg(test)]
 mod tests {
@@ -84,7 +96,7 @@ mod tests {
 
     fn written(dispatch: &Dispatch) -> BytesMut {
         let mut out = BytesMut::new();
-        let body = Outgoing::new(dispatch);
+        let body = Outgoing::new(dispatch, Some(Tag(0x1501)));
         encode(&mut out, CommandId::SUBMIT_SM, CommandStatus::ESME_ROK, SequenceNumber(1), &body);
         assert!(out.len() <= 16 + body.octets_max(), "room is made for all of it");
         out
@@ -100,6 +112,11 @@ mod tests {
         assert_eq!((sent.esm_class, sent.priority_flag), (EsmClass::DEFAULT, 2));
         assert_eq!((sent.short_message, sent.data_coding), (&b"hello"[..], DataCoding::UCS2));
         assert_eq!(sent.tlvs.find_u8(Tag(0x1444)), Some(7), "unknown TLVs pass through");
+        assert_eq!(
+            sent.tlvs.find(Tag(0x1501)),
+            Some(&b"010101010101010101010101"[..]),
+            "and our id goes along"
+        );
     }
 
     #[test]
