@@ -11,6 +11,7 @@ pub mod http;
 pub mod net;
 pub mod pdu;
 pub mod push;
+pub mod remote;
 pub mod session;
 pub mod sim;
 pub mod smpp;

@@ -150,6 +150,22 @@ const FLOORS: &[(&str, &[&str])] = &[
             "crate::sim",
         ],
     ),
+    (
+        "remote",
+        &[
+            "crate::smpp",
+            "crate::http",
+            "crate::push",
+            "crate::store",
+            "crate::session",
+            "crate::config",
+            "crate::app",
+            "crate::cli",
+            "crate::sim",
+            "axum",
+            "redb",
+        ],
+    ),
     ("telemetry", &["crate::"]),
     ("net", NOBODY),
 ];
