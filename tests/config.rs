@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use trunkline::config::{self, Loaded, Problems};
-use trunkline::gateway::settings::{LongMode, Policy, Profile};
+use trunkline::gateway::settings::{LongMode, Policy, Profile, Unknown};
 use trunkline::http::v1::Scopes;
 use trunkline::net::Secret;
 use trunkline::pdu::CommandStatus;
@@ -24,6 +24,8 @@ impl Folder {
         for file in ["secrets/shop", "secrets/sfr", "secrets/backup"] {
             folder.write(file, "s3cret\n");
         }
+        folder.write("secrets/mug", "s3cret\n");
+        folder.write("secrets/mug-push", "0123456789abcdef0123456789abcdef\n");
         folder.write("secrets/shop-key", "a key of the shop's own\n");
         folder.write("secrets/shop-hook", "a secret of the shop's own\n");
         let identity = trunkline::net::tls::Identity::self_signed(&["localhost"]).expect("a good name");
@@ -119,12 +121,21 @@ fn the_example_is_read_as_it_says() {
     assert!(!http.keys[0].scopes.contain(Scopes::ADMIN));
     assert_eq!(http.webhooks[1].url.to_string(), "https://shop.example.com/events");
 
-    let [sfr, backup] = &settings.gateway.upstreams[..] else { panic!("two upstreams") };
+    let [sfr, mug, backup] = &settings.gateway.upstreams[..] else { panic!("three upstreams") };
     assert_eq!(sfr.rate.map(|rate| rate.get()), Some(20));
     assert_eq!(sfr.policies.get(&CommandStatus::ESME_RMSGQFUL), Some(&Policy::Delay));
     assert_eq!(sfr.policies.get(&CommandStatus::ESME_RSUBMITFAIL), Some(&Policy::Final));
     assert_eq!((backup.rate, backup.long), (None, LongMode::Udh));
-    let [first, second] = &settings.peers[..] else { panic!("two upstreams") };
+    assert_eq!(
+        (mug.rate.map(|rate| rate.get()), mug.unknown),
+        (Some(18), Unknown::Reconcile),
+        "less the reserve"
+    );
+    let [vendor] = &settings.vendors[..] else { panic!("one by REST") };
+    assert_eq!((vendor.url.as_str(), vendor.rate), ("https://mug.example.com/mug/api/V1", 20));
+    let [inlet] = &settings.inlets[..] else { panic!("one is pushed to") };
+    assert!(inlet.upstream == "mug" && inlet.allow_from.is_some());
+    let [first, second] = &settings.peers[..] else { panic!("two by SMPP") };
     assert_eq!((first.host.as_str(), first.port, first.tls.is_some()), ("smsc.example.com", 5772, true));
     assert_eq!(
         (second.bind, second.sessions, second.tls.is_some()),
@@ -178,6 +189,13 @@ fn every_key_of_the_page_is_read_and_every_key_that_is_read_is_on_the_page() {
     assert!(read.len() > 80, "the test would see it if none were read");
 }
 
+/// Rows of the keys that only upstreams of kind `timetochat` have.
+fn of_the_vendor(page: &str) -> impl Iterator<Item = &str> {
+    let section = page.split("### Kind `timetochat`").nth(1).expect("the page has it");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    section.lines().filter(|line| line.starts_with("| `upstream."))
+}
+
 /// The value of `key`'s default as docs/CONFIG.md prints it.
 fn default_on_the_page(page: &str, key: &str) -> String {
     let row = page.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).expect(key);
@@ -209,7 +227,7 @@ fn defaults_on_the_page_are_those_in_the_code() {
         let mut lines = String::new();
         for row in page.lines().filter(|line| line.starts_with(&format!("| `{section}."))) {
             let key = row.split('`').nth(1).expect("it begins with one");
-            if key.matches('.').count() > 1 {
+            if key.matches('.').count() > 1 || of_the_vendor(&page).any(|other| other == row) {
                 continue;
             }
             let value = default_on_the_page(&page, key);
@@ -229,6 +247,23 @@ fn defaults_on_the_page_are_those_in_the_code() {
         written = written.replace(before, &format!("{lines}{before}"));
     }
     let spelled = Folder::new(&written).load().expect("the page's defaults are right").settings;
+    let mut own = "url = \"https://mug.example.com\"\n".to_owned();
+    let silent = Folder::new(&vendor(&own)).load().expect("it is right").settings;
+    for row in of_the_vendor(&page) {
+        let key = row.split('`').nth(1).expect("it begins with one");
+        match default_on_the_page(&page, key).as_str() {
+            "required" | "–" => {}
+            number if number.parse::<u64>().is_ok() => own.push_str(&format!("{} = {number}\n", &key[9..])),
+            text => own.push_str(&format!("{} = \"{text}\"\n", &key[9..])),
+        }
+    }
+    let told = Folder::new(&vendor(&own)).load().expect("the page's defaults are right").settings;
+    assert!(own.lines().count() > 3 && told.vendors == silent.vendors);
+    let times = |settings: &config::Settings| {
+        let upstream = &settings.gateway.upstreams[1];
+        (upstream.rate, upstream.reconcile_ms, upstream.inquire_after_ms)
+    };
+    assert_eq!(times(&told), times(&silent));
     assert_eq!(format!("{:?}", plain.gateway.rules), format!("{:?}", spelled.gateway.rules));
     assert_eq!(format!("{:?}", plain.gateway.services), format!("{:?}", spelled.gateway.services));
     assert_eq!(plain.gateway.upstreams[0].policies, spelled.gateway.upstreams[0].policies);
@@ -454,4 +489,52 @@ fn passwords_do_not_show_in_what_is_printed_about_settings() {
     folder.write("secrets/sfr", "hunter3\n");
     let printed = format!("{:?}", folder.load().expect("it is right"));
     assert!(!printed.contains("hunter"), "{printed}");
+}
+
+/// One upstream of kind `timetochat`, with these further lines.
+fn vendor(more: &str) -> String {
+    format!(
+        "{SMALL}[[upstream]]\nid = \"mug\"\nkind = \"timetochat\"\nservice_id = \"1\"\npassword_file = \"secrets/mug\"\n{more}"
+    )
+}
+
+#[test]
+fn an_upstream_by_rest_has_keys_of_its_own() {
+    const URL: &str = "url = \"https://mug.example.com/mug/api/V1/\"\n";
+    let loaded = Folder::new(&vendor(&format!("{URL}states = {{ cra_sms_novelty = \"expired\" }}"))).load();
+    let loaded = loaded.expect("it is right");
+    assert!(loaded.warnings.iter().any(|w| w.key == "upstream.mug.push_path_file"), "no pushes: a warning");
+    assert_eq!(loaded.settings.vendors[0].url, "https://mug.example.com/mug/api/V1");
+    assert!(loaded.settings.vendors[0].states.contains_key("NOVELTY"));
+    assert!(loaded.settings.inlets.is_empty() && loaded.settings.peers.len() == 1);
+    for (more, complaint) in [
+        ("url = \"mug.example.com\"", "is not the URL of the API"),
+        ("url = \"https://u@mug.example.com\"", "is not the URL of the API"),
+        (&format!("{URL}sessions = 2"), "upstream.mug.sessions: unknown key"),
+        (&format!("{URL}reserve = 20"), "leaves nothing to send with"),
+        (&format!("{URL}push_path_file = \"secrets/mug\""), "does not hold 16 to 128 letters"),
+        (&format!("{URL}states = {{ X = \"lost\" }}"), "upstream.mug.states.X"),
+    ] {
+        let complaints = Folder::new(&vendor(more)).complaints();
+        assert!(complaints.contains(complaint), "{more}: {complaints}");
+    }
+}
+
+#[test]
+fn the_vendors_connector_is_a_profile() {
+    let with = |more: &str| SMALL.replace("system_id = \"us\"", &format!("system_id = \"us\"\n{more}"));
+    let settings = Folder::new(&with("profile = \"timetochat\"\nexternal_reference = 0x1501")).load();
+    let settings = settings.expect("it is right").settings;
+    let (upstream, peer) = (&settings.gateway.upstreams[0], &settings.peers[0]);
+    assert_eq!((upstream.rate.map(|r| r.get()), upstream.mo_dedupe_ms), (Some(20), 60_000));
+    assert_eq!((peer.enquire_link, peer.sessions), (Duration::from_secs(60), 1));
+    assert_eq!(peer.external_reference.map(|tag| tag.0), Some(0x1501));
+    for (more, complaint) in [
+        ("profile = \"timetochat\"\nlong = \"udh\"", "is not understood by this SMSC"),
+        ("profile = \"timetochat\"\nbind = \"transmitter+receiver\"", "is refused by this SMSC"),
+        ("external_reference = 0x1300", "is no vendor's tag"),
+    ] {
+        let complaints = Folder::new(&with(more)).complaints();
+        assert!(complaints.contains(complaint), "{more}: {complaints}");
+    }
 }

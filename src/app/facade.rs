@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::{HttpService, Settings};
 use crate::engine::Engine;
 use crate::http::facade::{self, Part};
+use crate::http::hooks::{Hooks, Rejected};
 use crate::http::v1::{self, V1};
 use crate::http::{self, Limits, Server};
 use crate::net::Gate;
@@ -34,11 +35,17 @@ impl Bound {
 #[derive(Debug)]
 pub(super) struct Interfaces {
     v1: V1,
+    hooks: Hooks,
 }
 
 impl Interfaces {
     pub(super) fn new(settings: &Settings, engine: &Engine, clock: &Arc<Clock>) -> Self {
-        Self { v1: V1::new(native(settings), engine.clone(), Arc::clone(clock)) }
+        let rejected = settings.engine.data_dir.join("hooks-rejected");
+        Self {
+            v1: V1::new(native(settings), engine.clone(), Arc::clone(clock)),
+            // Closed: nothing is under their paths until somebody receives.
+            hooks: Hooks::new(Vec::new(), Rejected::new(rejected, Arc::clone(clock))),
+        }
     }
 
     /// Takes other services, logins and keys over.
@@ -49,7 +56,12 @@ impl Interfaces {
     /// All of it, refusing new requests once `closing` is cancelled.
     pub(super) fn router(&self, closing: CancellationToken) -> Router {
         let parts: Vec<Part> = facade::native(&self.v1);
-        facade::until(closing, facade::router(parts))
+        facade::until(closing, facade::router(parts).merge(self.hooks.router()))
+    }
+
+    /// Where outside systems push to.
+    pub(super) fn hooks(&self) -> Hooks {
+        self.hooks.clone()
     }
 }
 

@@ -13,6 +13,7 @@ pub mod demo;
 mod facade;
 mod reload;
 mod signals;
+mod vendor;
 mod webhooks;
 
 use std::fmt;
@@ -37,6 +38,8 @@ use crate::smpp::{self, Smpp};
 use crate::store::file::{Disk, RealDisk};
 use crate::store::lock::{DataLock, LockError};
 use crate::telemetry;
+
+use self::vendor::Vendors;
 
 pub use self::signals::{Signals, signals};
 
@@ -123,6 +126,7 @@ pub struct Running {
     /// Cancelled: the façade refuses new requests.
     closing: CancellationToken,
     push: Push,
+    vendors: Vendors,
     /// Whom the façade lets in.
     gate: Arc<Gate>,
     /// What is in force; of what holds from the start only, what it was then.
@@ -192,6 +196,7 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
     let (accounts, peers) = (&settings.accounts, &settings.peers);
     let smpp = Smpp::start(settings.smpp.clone(), accounts, peers, engine.clone(), Arc::clone(&clock)).await;
     let smpp = smpp.map_err(StartError::Smpp)?;
+    let vendors = Vendors::start(&settings, engine.clone(), Arc::clone(&clock), interfaces.hooks());
     admin.open(reload::open(&engine, &settings));
     tasks.spawn(keep_time(Arc::clone(&clock), metrics, stop_http.clone()));
     tasks.close();
@@ -209,6 +214,7 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
         interfaces,
         closing,
         push,
+        vendors,
         gate,
         settings: Mutex::new(settings),
         stop_http,
@@ -234,7 +240,8 @@ impl Running {
         tracing::info!(drain = ?self.drain, "stopping: no new binds, unbinding, waiting for answers");
         self.admin.stopping();
         self.closing.cancel();
-        tokio::join!(self.smpp.stop(self.drain + SMPP_PATIENCE), self.push.stop(self.drain));
+        let patience = self.drain + SMPP_PATIENCE;
+        tokio::join!(self.smpp.stop(patience), self.vendors.stop(patience), self.push.stop(self.drain));
         let engine = self.engine.clone();
         if tokio::task::spawn_blocking(move || engine.stop()).await.is_err() {
             tracing::error!("stopping the engine has failed; the journal holds everything");

@@ -74,6 +74,7 @@ impl Running {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "webhooks are sent to as before");
         }
+        self.vendors.configure(&settings);
         self.show(&settings);
         self.admin.open(open(&self.engine, &settings));
         let mut running = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,6 +84,8 @@ impl Running {
         running.peers = settings.peers;
         running.http_services = settings.http_services;
         running.allow_private = settings.allow_private;
+        running.vendors = settings.vendors;
+        running.inlets = settings.inlets;
         running.gateway = settings.gateway;
         let warnings = warnings.iter().map(complaint).collect();
         Reloaded::Done { warnings, needs_restart, services, upstreams }

@@ -48,6 +48,7 @@ use self::problem::Flaw;
 use self::read::{Document, Notes, Section};
 use self::route::{Mention, Mentions};
 use crate::gateway::settings as gateway;
+use crate::remote::timetochat;
 use crate::{engine, smpp, telemetry};
 
 /// Everything that was configured, as checked.
@@ -71,8 +72,12 @@ pub struct Settings {
     pub http_services: Vec<HttpService>,
     /// Who may bind; one for each service, in their order.
     pub accounts: Vec<smpp::Account>,
-    /// How upstreams are reached; one for each, in their order.
+    /// How upstreams of kind `smpp` are reached, in their order.
     pub peers: Vec<smpp::Peer>,
+    /// How upstreams of kind `timetochat` are reached, in their order.
+    pub vendors: Vec<timetochat::Peer>,
+    /// Where the vendor pushes to.
+    pub inlets: Vec<timetochat::Inlet>,
     /// What the gateway's decisions depend on.
     pub gateway: gateway::Settings,
 }
@@ -136,7 +141,7 @@ pub fn load_with(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> R
 #[derive(Default)]
 struct Lists {
     services: Vec<(Place, gateway::Service, smpp::Account, HttpService)>,
-    upstreams: Vec<(Place, gateway::Upstream, smpp::Peer)>,
+    upstreams: Vec<(Place, gateway::Upstream, upstream::Reached)>,
     routes: Vec<gateway::Route>,
     mo_routes: Vec<gateway::MoRoute>,
     mentions: Mentions,
@@ -151,8 +156,8 @@ impl Lists {
         }
         for section in top.tables("upstream") {
             let place = section.place.clone();
-            let (upstream, peer) = upstream::read(section, context);
-            self.upstreams.push((place, upstream, peer));
+            let (upstream, reached) = upstream::read(section, context);
+            self.upstreams.push((place, upstream, reached));
         }
         for section in top.tables("route") {
             self.routes.push(route::read(section, context, &mut self.mentions));
@@ -260,9 +265,16 @@ fn read_all(path: &Path, notes: &Notes, environment: &dyn Fn(&str) -> Option<Str
         http_services.push(http);
     }
     let (mut upstreams, mut peers) = (Vec::new(), Vec::new());
-    for (_, upstream, peer) in lists.upstreams {
+    let (mut vendors, mut inlets) = (Vec::new(), Vec::new());
+    for (_, upstream, reached) in lists.upstreams {
         upstreams.push(upstream);
-        peers.push(peer);
+        match reached {
+            upstream::Reached::Smpp(peer) => peers.push(peer),
+            upstream::Reached::TimeToChat(vendor, inlet) => {
+                vendors.push(vendor);
+                inlets.extend(inlet);
+            }
+        }
     }
     let (routes, mo_routes) = (lists.routes, lists.mo_routes);
     let gateway = gateway::Settings { services, upstreams, routes, mo_routes, rules };
@@ -277,6 +289,8 @@ fn read_all(path: &Path, notes: &Notes, environment: &dyn Fn(&str) -> Option<Str
         http_services,
         accounts,
         peers,
+        vendors,
+        inlets,
         gateway,
     })
 }

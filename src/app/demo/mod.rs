@@ -251,6 +251,8 @@ async fn settings(
         http_services: Vec::new(),
         accounts: vec![account],
         peers,
+        vendors: Vec::new(),
+        inlets: Vec::new(),
         gateway: gateway::Settings {
             services: vec![service],
             upstreams,

@@ -1,21 +1,14 @@
-//! `[[upstream]]`: where messages go.
+//! `[[upstream]]` of kind `smpp`: an SMSC that we bind to.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use super::Context;
-use super::general::pdu_max;
-use super::problem::Flaw;
-use super::read::{Section, text};
-use super::secret::read_password;
-use super::service::LONG_MODES;
-use super::tls::with_cause;
-use super::value;
-use crate::gateway::settings::{self, Policy};
-use crate::net::tls::client_config;
-use crate::net::{PeerTls, Secret};
-use crate::pdu::{CommandStatus, Npi, Ton};
+use super::{
+    Context, DAY, Flaw, HOUR, LONG_MODES, MS, SECOND, Secret, Section, defaults, pdu_max, read_failures,
+    read_password, read_tls, settings,
+};
+use crate::gateway::settings::LongMode;
+use crate::pdu::{Npi, Tag, Ton};
 use crate::smpp::{Peer, PeerBind};
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 /// `smpp://` or `smpps://`, host and port.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,19 +18,10 @@ pub(crate) struct Target {
     pub(crate) port: u16,
 }
 
-/// What the gateway is told of an upstream of which only the name is known.
-pub(crate) fn defaults(id: String) -> settings::Upstream {
-    settings::Upstream::new(&id)
-}
-
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(86_400);
-
 pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings::Upstream, Peer) {
     let id = section.required_text("id", "carrier");
-    let usual = defaults(id.clone());
+    let profile = section.choice("profile", Profile::Standard, PROFILES);
+    let usual = profile.handling(defaults(id.clone()));
     let target = read_target(&mut section);
     let system_id = section.required_text("system_id", "trunkline");
     if system_id.len() > 15 {
@@ -47,34 +31,9 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
     if password.as_ref().is_some_and(|password| password.reveal().len() > 64) {
         section.refuse("password_file", "the password is longer than 64 octets", "SMPP 3.4 allows 8");
     }
-    let usual_peer = Peer::new(&id, &target.host, target.port);
+    let usual_peer = profile.peer(Peer::new(&id, &target.host, target.port));
 
-    let ca = section.path("ca");
-    let server_name = section.text("server_name");
-    let insecure = section.flag("insecure", false);
-    if !target.tls {
-        for key in ["ca", "server_name", "insecure"] {
-            if section.has(key) {
-                section.refuse(
-                    key,
-                    "has no meaning without TLS",
-                    "write the url as smpps://…, or leave this out",
-                );
-            }
-        }
-    }
-    if insecure {
-        section.warn(
-            "insecure",
-            "any certificate is taken for the SMSC's",
-            "name its certificate with ca = \"…\" instead",
-        );
-    }
-    if ca.is_some()
-        && let Err(error) = client_config(&PeerTls { ca: ca.clone(), ..PeerTls::default() })
-    {
-        section.refuse("ca", with_cause(&error), "name a file of certificates in PEM");
-    }
+    let tls = read_tls(&mut section, target.tls, "SMSC", "smpps://");
     let system_type = section.text("system_type").unwrap_or_default();
     if system_type.len() > 12 {
         section.refuse("system_type", "is longer than 12 octets", "an SMPP system_type has at most 12");
@@ -84,7 +43,7 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         section.refuse("address_range", "is longer than 40 octets", "an SMPP address_range has at most 40");
     }
     let peer = Peer {
-        tls: target.tls.then_some(PeerTls { ca, server_name, insecure }),
+        tls: target.tls.then_some(tls),
         system_id,
         password: Secret::new(password.map(|secret| secret.reveal().to_owned()).unwrap_or_default()),
         system_type,
@@ -103,6 +62,7 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         refused_min: section.duration("refused_min", usual_peer.refused_min, 10 * MS, DAY),
         pdu_octets_max: pdu_max(&mut section, usual_peer.pdu_octets_max),
         write_stall: section.duration("write_stall", usual_peer.write_stall, SECOND, HOUR),
+        external_reference: read_reference(&mut section),
         ..usual_peer
     };
     if peer.reconnect_max < peer.reconnect_min {
@@ -112,24 +72,70 @@ pub(super) fn read(mut section: Section<'_>, context: &Context<'_>) -> (settings
         rate: section.rate("rate", usual.rate),
         burst: section.count_u32("burst", usual.burst, 1, 10_000),
         long: section.choice("long", usual.long, LONG_MODES),
-        policies: read_policies(&mut section, context, usual.policies),
-        attempts_max: u8::try_from(section.count("attempts_max", usual.attempts_max.into(), 1, 255))
-            .unwrap_or(u8::MAX),
-        delay_ms: section.duration_ms("delay", usual.delay_ms, 10 * MS, HOUR),
-        delay_max_ms: section.duration_ms("delay_max", usual.delay_max_ms, 10 * MS, DAY),
-        throttle_pause_ms: section.duration_ms("throttle_pause", usual.throttle_pause_ms, 10 * MS, HOUR),
-        failover_after_ms: section.duration_ms(
-            "failover_after",
-            usual.failover_after_ms,
-            Duration::ZERO,
-            DAY,
-        ),
         mo_dedupe_ms: section.duration_ms("mo_dedupe", usual.mo_dedupe_ms, Duration::ZERO, HOUR),
-        id,
-        ..usual
+        ..read_failures(&mut section, context, usual)
     };
+    profile.check(&section, &upstream, &peer);
     section.end();
     (upstream, peer)
+}
+
+/// The habits of one kind of SMSC, as defaults.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Profile {
+    Standard,
+    /// The vendor's connector (contracts/timetochat.md §7).
+    TimeToChat,
+}
+
+const PROFILES: &[(&str, Profile)] = &[("standard", Profile::Standard), ("timetochat", Profile::TimeToChat)];
+
+impl Profile {
+    fn handling(self, usual: settings::Upstream) -> settings::Upstream {
+        match self {
+            Self::Standard => usual,
+            // It redelivers an MO whose answer comes late.
+            Self::TimeToChat => {
+                settings::Upstream { rate: NonZeroU32::new(20), mo_dedupe_ms: 60_000, ..usual }
+            }
+        }
+    }
+
+    fn peer(self, usual: Peer) -> Peer {
+        match self {
+            Self::Standard => usual,
+            // It asks every minute itself; what it does not know it ignores, so answers are not waited for as long.
+            Self::TimeToChat => {
+                Peer { enquire_link: Duration::from_secs(60), response: Duration::from_secs(10), ..usual }
+            }
+        }
+    }
+
+    fn check(self, section: &Section<'_>, upstream: &settings::Upstream, peer: &Peer) {
+        if self == Self::Standard {
+            return;
+        }
+        if upstream.long != LongMode::Payload {
+            let remedy = "leave it out: this SMSC reads message_payload, and neither headers nor sar_*";
+            section.refuse("long", "is not understood by this SMSC", remedy);
+        }
+        if peer.bind != PeerBind::Transceiver {
+            section.refuse("bind", "is refused by this SMSC", "leave it out: it takes bind_transceiver only");
+        }
+        if peer.sessions > 1 {
+            section.warn("sessions", "the vendor does not say that it takes several", "use one");
+        }
+    }
+}
+
+/// Tag of the TLV in which our id goes out and comes back; 0, the default: none does.
+fn read_reference(section: &mut Section<'_>) -> Option<Tag> {
+    let tag = u16::try_from(section.count("external_reference", 0, 0, 0x3FFF)).unwrap_or(0);
+    if tag != 0 && !Tag(tag).is_vendor() {
+        let remedy = "take one from 0x1400 to 0x3FFF, or 0 for none";
+        section.refuse("external_reference", "is no vendor's tag", remedy);
+    }
+    (tag != 0).then_some(Tag(tag))
 }
 
 fn octet(section: &mut Section<'_>, key: &'static str, usual: u8) -> u8 {
@@ -189,30 +195,6 @@ pub(crate) fn parse_target(url: &str) -> Result<Target, Flaw> {
     Ok(Target { tls, host: host.to_owned(), port })
 }
 
-fn read_policies(
-    section: &mut Section<'_>,
-    context: &Context<'_>,
-    mut policies: HashMap<CommandStatus, Policy>,
-) -> HashMap<CommandStatus, Policy> {
-    for (place, name, value) in section.pairs("policy") {
-        let key = format!("{}.policy.{name}", section.name);
-        let read =
-            value::status(name).and_then(|status| Ok((status, value::choice(text(value)?, POLICIES)?)));
-        match read {
-            Ok((CommandStatus::ESME_ROK, _)) => {
-                context.notes.problem(&place, &key, Flaw::new("ESME_ROK is no error", "leave it out"));
-            }
-            Ok((status, policy)) => {
-                policies.insert(status, policy);
-            }
-            Err(flaw) => context.notes.problem(&place, &key, flaw),
-        }
-    }
-    policies
-}
-
-const POLICIES: &[(&str, Policy)] =
-    &[("throttle", Policy::Throttle), ("delay", Policy::Delay), ("final", Policy::Final)];
 const BINDS: &[(&str, PeerBind)] =
     &[("transceiver", PeerBind::Transceiver), ("transmitter+receiver", PeerBind::TransmitterAndReceiver)];
 
