@@ -1,5 +1,6 @@
 //! What is mounted on the façade, and what it is told of the configuration.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,10 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::clock::Clock;
-use crate::config::{HttpService, Settings};
+use crate::config::{HttpService, OutsideGsm, Settings};
 use crate::engine::Engine;
+use crate::gateway::settings::Unknown;
 use crate::http::facade::{self, Part};
 use crate::http::hooks::{Hooks, Rejected};
+use crate::http::mug::{self, Mug, Outside, SigningKey, Vocabulary};
 use crate::http::v1::{self, V1};
 use crate::http::{self, Limits, Server};
 use crate::net::Gate;
@@ -35,14 +38,19 @@ impl Bound {
 #[derive(Debug)]
 pub(super) struct Interfaces {
     v1: V1,
+    mug: Mug,
+    /// What the tokens of the vendor's methods are signed with.
+    key: SigningKey,
     hooks: Hooks,
 }
 
 impl Interfaces {
-    pub(super) fn new(settings: &Settings, engine: &Engine, clock: &Arc<Clock>) -> Self {
+    pub(super) fn new(settings: &Settings, key: SigningKey, engine: &Engine, clock: &Arc<Clock>) -> Self {
         let rejected = settings.engine.data_dir.join("hooks-rejected");
         Self {
             v1: V1::new(native(settings), engine.clone(), Arc::clone(clock)),
+            mug: Mug::new(timetochat(settings, key.clone()), engine.clone(), Arc::clone(clock)),
+            key,
             // Closed: nothing is under their paths until somebody receives.
             hooks: Hooks::new(Vec::new(), Rejected::new(rejected, Arc::clone(clock))),
         }
@@ -51,11 +59,13 @@ impl Interfaces {
     /// Takes other services, logins and keys over.
     pub(super) fn configure(&self, settings: &Settings) {
         self.v1.configure(native(settings));
+        self.mug.configure(timetochat(settings, self.key.clone()));
     }
 
     /// All of it, refusing new requests once `closing` is cancelled.
     pub(super) fn router(&self, closing: CancellationToken) -> Router {
-        let parts: Vec<Part> = facade::native(&self.v1);
+        let mut parts: Vec<Part> = facade::native(&self.v1);
+        parts.extend(facade::timetochat(&self.mug));
         facade::until(closing, facade::router(parts).merge(self.hooks.router()))
     }
 
@@ -79,4 +89,37 @@ fn native(settings: &Settings) -> v1::Config {
         keys: services.flat_map(|service| service.keys.iter().cloned()).collect(),
         ..v1::Config::new(settings.gateway.rules.country.clone())
     }
+}
+
+/// What the vendor's methods are told: who has a login may use them.
+fn timetochat(settings: &Settings, key: SigningKey) -> mug::Config {
+    let account = |service: &HttpService| {
+        let rest = service.rest.as_ref()?;
+        Some(mug::Account {
+            rest_id: rest.id.clone(),
+            service: service.service.clone(),
+            password: rest.password.clone(),
+            rate: service.rate,
+            vocabulary: if rest.long_states { Vocabulary::Long } else { Vocabulary::Short },
+            outside: match rest.outside_gsm {
+                OutsideGsm::Promote => Outside::Promote,
+                OutsideGsm::Refuse => Outside::Refuse,
+                OutsideGsm::Transliterate => Outside::Transliterate,
+            },
+            allow_from: service.allow_from.clone(),
+        })
+    };
+    mug::Config {
+        accounts: settings.http_services.iter().filter_map(account).collect(),
+        errors: errors(settings),
+        ..mug::Config::new(settings.gateway.rules.country.clone(), key)
+    }
+}
+
+/// What error numbers of upstreams mean in the vendor's words. Who is reconciled speaks the vendor's REST, and reports errors
+/// by the vendor's states.
+pub(super) fn errors(settings: &Settings) -> HashMap<String, mug::Errors> {
+    let upstreams =
+        settings.gateway.upstreams.iter().filter(|upstream| upstream.unknown == Unknown::Reconcile);
+    upstreams.map(|upstream| (upstream.id.clone(), mug::vendor_errors())).collect()
 }

@@ -163,6 +163,7 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
     let data_dir = settings.engine.data_dir.clone();
     let in_data_dir = |error| StartError::DataDir { dir: data_dir.clone(), error };
     let token = admin::token(&data_dir).map_err(in_data_dir)?;
+    let signing_key = http::mug::signing_key(&data_dir).map_err(in_data_dir)?;
     let metrics = telemetry::metrics();
 
     let stop_http = CancellationToken::new();
@@ -186,7 +187,8 @@ async fn start_locked(settings: Settings, lock: DataLock, clock: Arc<Clock>) -> 
     let beacon = beacon::Beacon::light(&data_dir, admin_addr).map_err(in_data_dir)?;
 
     let engine = start_engine(&settings, &clock).await?;
-    let (interfaces, closing) = (Interfaces::new(&settings, &engine, &clock), CancellationToken::new());
+    let (interfaces, closing) =
+        (Interfaces::new(&settings, signing_key, &engine, &clock), CancellationToken::new());
     if let Some(facade) = facade {
         let router = interfaces.router(closing.clone());
         tasks.spawn(facade.server.serve(router, facade.limits, stop_http.clone()));

@@ -1,6 +1,5 @@
 //! Webhooks as they are sent to, out of the settings.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::Settings;
@@ -10,7 +9,7 @@ use crate::vendor::timetochat::Vocabulary;
 
 /// The webhooks of all services.
 pub(super) fn endpoints(settings: &Settings) -> Vec<Endpoint> {
-    let errors: Arc<Errors> = Arc::new(HashMap::new());
+    let errors: Arc<Errors> = Arc::new(super::facade::errors(settings));
     let mut endpoints = Vec::new();
     for service in &settings.http_services {
         // The vendor's clients know a service by its login, the native ones by its name.

@@ -56,6 +56,12 @@ pub fn account(rest_id: &str, service: &str) -> Account {
     Account { rest_id: rest_id.into(), rate: 0, ..Account::new(service, Secret::new(PASSWORD)) }
 }
 
+/// The methods for these accounts.
+pub fn config(accounts: Vec<Account>) -> Config {
+    let errors = HashMap::from([("parts".to_owned(), vendor_errors())]);
+    Config { accounts, errors, failure_delay: Duration::ZERO, ..Config::new("33", SigningKey::new([7; 32])) }
+}
+
 /// A running server.
 pub struct House {
     pub mug: Mug,
@@ -67,7 +73,7 @@ pub struct House {
 
 impl House {
     pub async fn open(wanted: Wanted) -> Self {
-        let config = engine::Config {
+        let on_disk = engine::Config {
             data_dir: "/data".into(),
             disk_reserve_octets: 0,
             checkpoint_ms: 100,
@@ -75,15 +81,13 @@ impl House {
         };
         let settings = settings(wanted.shop);
         let started = tokio::task::spawn_blocking(move || {
-            Engine::start(Arc::new(FaultDisk::new()), config, Arc::new(settings), Clock::system())
+            Engine::start(Arc::new(FaultDisk::new()), on_disk, Arc::new(settings), Clock::system())
         });
         let engine = started.await.expect("it does not panic").expect("an empty disk opens");
         let config = Config {
-            accounts: wanted.accounts,
             failure_delay: wanted.failure_delay,
             body_patience: wanted.body_patience,
-            errors: HashMap::from([("parts".to_owned(), vendor_errors())]),
-            ..Config::new("33", SigningKey::new([7; 32]))
+            ..config(wanted.accounts)
         };
         let clock = wanted.clock;
         let mug = Mug::new(config, engine.clone(), Arc::clone(&clock));

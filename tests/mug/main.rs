@@ -6,7 +6,7 @@ mod house;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use house::{Answered, House, PASSWORD, PATIENCE, Wanted, account};
+use house::{Answered, House, PASSWORD, PATIENCE, Wanted, account, config};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -419,13 +419,15 @@ async fn a_token_call_wants_a_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_password_ends_the_tokens_without_a_restart() {
     let (house, token) = House::usual().await;
-    house.mug.configure(vec![account("123456", "shop")]);
+    house.mug.configure(config(vec![account("123456", "shop")]));
     assert_eq!(house.send(&token, json!({})).await.status, 201, "nothing has changed");
-    house.mug.configure(vec![Account { password: Secret::new("other"), ..account("123456", "shop") }]);
+    house
+        .mug
+        .configure(config(vec![Account { password: Secret::new("other"), ..account("123456", "shop") }]));
     assert_eq!(house.send(&token, json!({})).await.status, 401);
     let old = house.post("/services/123456/token", None, &json!({ "password": PASSWORD })).await;
     assert_eq!(old.status, 401);
-    house.mug.configure(Vec::new());
+    house.mug.configure(config(Vec::new()));
     let gone = house.post("/services/123456/token", None, &json!({ "password": "other" })).await;
     assert_eq!((gone.status, gone.body.as_str()), (401, AUTHENTICATION_FAILED));
 }

@@ -114,10 +114,6 @@ impl Accounts {
         Self { entries, key, nobody }
     }
 
-    pub(super) fn key(&self) -> &SigningKey {
-        &self.key
-    }
-
     /// The account of `rest_id` if it may be used from there; whatever it wants to do, it has to prove more.
     pub(super) fn find(&self, rest_id: &str, from: IpAddr) -> Option<&Arc<Entry>> {
         let entry = self.entries.get(rest_id)?;

@@ -48,15 +48,16 @@ pub(super) async fn token(
 }
 
 async fn log_in(mug: &Mug, service_id: &str, from: std::net::IpAddr, body: Body) -> Result<String, Fault> {
+    let told = mug.told();
     // Nobody guesses faster than strangers are answered: then a right password is not looked at either.
-    if mug.0.strangers_rate > 0 && mug.0.strangers.wait_us(from, mug.now_us()) > 0 {
+    if told.strangers_rate > 0 && mug.0.strangers.wait_us(from, mug.now_us()) > 0 {
         mug.0.metrics.limited_address.increment(1);
         return Err(Fault::too_many());
     }
-    let octets = body::whole(body, mug.0.body_patience).await.map_err(|fault| mug.stranger(from, fault))?;
-    let asked = TokenRequest::read(&octets).map_err(|flaw| mug.stranger(from, flaw.into()))?;
-    let accounts = mug.accounts();
-    match accounts.log_in(service_id, &asked.password, from) {
+    let octets =
+        body::whole(body, told.body_patience).await.map_err(|fault| mug.stranger(&told, from, fault))?;
+    let asked = TokenRequest::read(&octets).map_err(|flaw| mug.stranger(&told, from, flaw.into()))?;
+    match told.accounts.log_in(service_id, &asked.password, from) {
         Some(entry) => {
             mug.spend(entry)?;
             mug.0.failures.succeeded(from);
@@ -64,7 +65,7 @@ async fn log_in(mug: &Mug, service_id: &str, from: std::net::IpAddr, body: Body)
             token.ok_or_else(|| Fault::not_now("the token cannot be signed"))
         }
         None => {
-            let fault = mug.stranger(from, Fault::authentication());
+            let fault = mug.stranger(&told, from, Fault::authentication());
             if fault == Fault::authentication() {
                 mug.0.metrics.logins_failed.increment(1);
                 let delay = mug.0.failures.failed(from, mug.0.clock.instant());

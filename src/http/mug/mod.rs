@@ -41,12 +41,12 @@ use self::fault::Fault;
 use self::metrics::Metrics;
 pub use self::openapi::openapi;
 pub use self::token::{SIGNING_KEY_FILE, SigningKey, signing_key, signing_key_path};
-pub use self::view::{Errors, vendor_errors};
+pub use self::view::Errors;
 use super::strangers::Strangers;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::net::Failures;
-pub use crate::vendor::timetochat::Vocabulary;
+pub use crate::vendor::timetochat::{Vocabulary, vendor_errors};
 
 /// What the methods were told.
 #[derive(Clone, Debug)]
@@ -94,19 +94,38 @@ struct Inner {
     engine: Engine,
     clock: Arc<Clock>,
     started: Instant,
-    accounts: RwLock<Arc<Accounts>>,
-    country: String,
-    errors: HashMap<String, Errors>,
+    told: RwLock<Arc<Told>>,
     failures: Failures,
     strangers: Strangers,
+    metrics: Metrics,
+}
+
+/// A [`Config`] in use.
+#[derive(Debug)]
+struct Told {
+    accounts: Accounts,
+    country: String,
+    errors: HashMap<String, Errors>,
     strangers_rate: u32,
     body_patience: Duration,
-    metrics: Metrics,
+}
+
+impl Told {
+    fn new(config: Config, old: Option<&Self>, now_us: u64) -> Arc<Self> {
+        let old = old.map(|old| &old.accounts);
+        Arc::new(Self {
+            accounts: Accounts::new(config.accounts, config.signing_key, old, now_us),
+            country: config.country,
+            errors: config.errors,
+            strangers_rate: config.strangers_rate,
+            body_patience: config.body_patience,
+        })
+    }
 }
 
 impl fmt::Debug for Mug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mug").field("accounts", &self.accounts()).finish_non_exhaustive()
+        f.debug_struct("Mug").field("told", &self.told()).finish_non_exhaustive()
     }
 }
 
@@ -114,29 +133,23 @@ impl Mug {
     /// The methods in front of `engine`. To be made after the metrics recorder is installed.
     #[must_use]
     pub fn new(config: Config, engine: Engine, clock: Arc<Clock>) -> Self {
-        let accounts = Accounts::new(config.accounts, config.signing_key, None, 0);
         let started = clock.instant();
         Self(Arc::new(Inner {
             engine,
             clock,
             started,
-            accounts: RwLock::new(Arc::new(accounts)),
-            country: config.country,
-            errors: config.errors,
             failures: Failures::new(config.failure_delay, config.failure_delay_max),
+            told: RwLock::new(Told::new(config, None, 0)),
             strangers: Strangers::default(),
-            strangers_rate: config.strangers_rate,
-            body_patience: config.body_patience,
             metrics: Metrics::new(),
         }))
     }
 
-    /// Takes other accounts over, after the engine knows their services. What a service has spent stays spent; tokens hold
-    /// unless the password is another one.
-    pub fn configure(&self, accounts: Vec<Account>) {
-        let old = self.accounts();
-        let new = Accounts::new(accounts, old.key().clone(), Some(&old), self.now_us());
-        *self.0.accounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+    /// Takes another configuration over, after the engine knows its services; only the delays of failures stay as they were.
+    /// What a service has spent stays spent; tokens hold unless the password is another one.
+    pub fn configure(&self, config: Config) {
+        let told = Told::new(config, Some(&self.told()), self.now_us());
+        *self.0.told.write().unwrap_or_else(PoisonError::into_inner) = told;
     }
 
     /// What is served: everything under `/mug/api/V1`.
@@ -155,22 +168,27 @@ impl Mug {
         Router::new().nest(PREFIX, methods).route(&bare, any(|| async { Fault::no_path() }))
     }
 
-    fn accounts(&self) -> Arc<Accounts> {
-        Arc::clone(&self.0.accounts.read().unwrap_or_else(PoisonError::into_inner))
+    fn told(&self) -> Arc<Told> {
+        Arc::clone(&self.0.told.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The account whose token the request carries, after a token of its rate is spent.
-    fn admit(&self, service_id: &str, headers: &HeaderMap, from: IpAddr) -> Result<Arc<Entry>, Fault> {
-        let accounts = self.accounts();
+    fn admit(
+        &self,
+        told: &Told,
+        service_id: &str,
+        headers: &HeaderMap,
+        from: IpAddr,
+    ) -> Result<Arc<Entry>, Fault> {
         let now_s = self.0.clock.utc_ms() / 1_000;
-        let entry = accounts.find(service_id, from);
+        let entry = told.accounts.find(service_id, from);
         let token = bearer(headers);
         match entry.zip(token).filter(|(entry, token)| entry.tokens.is_good(token, now_s)) {
             Some((entry, _)) => {
                 self.spend(entry)?;
                 Ok(Arc::clone(entry))
             }
-            None => Err(self.stranger(from, Fault::authentication())),
+            None => Err(self.stranger(told, from, Fault::authentication())),
         }
     }
 
@@ -183,8 +201,8 @@ impl Mug {
     }
 
     /// The answer to somebody without a good token or password: `fault`, as long as the address has a rate left.
-    fn stranger(&self, from: IpAddr, fault: Fault) -> Fault {
-        match self.0.strangers.admit(from, self.0.strangers_rate, self.now_us()) {
+    fn stranger(&self, told: &Told, from: IpAddr, fault: Fault) -> Fault {
+        match self.0.strangers.admit(from, told.strangers_rate, self.now_us()) {
             Ok(()) => fault,
             Err(_) => {
                 self.0.metrics.limited_address.increment(1);

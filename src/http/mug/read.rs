@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use super::fault::Fault;
 use super::metrics::Method;
 use super::openapi::{ErrorBody, MessageBody};
-use super::{Mug, Peer, json, view};
+use super::{Mug, Peer, Told, json, view};
+use crate::engine::Engine;
 use crate::gateway::id::MessageId;
 use crate::gateway::message::Message;
 use crate::gateway::port::Found;
@@ -56,12 +57,13 @@ async fn show(
     from: std::net::IpAddr,
     headers: &HeaderMap,
 ) -> Result<Response, Fault> {
-    let entry = mug.admit(service_id, headers, from)?;
+    let told = mug.told();
+    let entry = mug.admit(&told, service_id, headers, from)?;
     let id = MessageId::from_hex(id).ok_or_else(Fault::no_message)?;
     let service = entry.no(&mug.0.engine).ok_or_else(unknown_yet)?;
     let message = find(mug, id).await?.filter(|message| message.service == service);
     let message = message.ok_or_else(Fault::no_message)?;
-    let answer = view::answer(&message, mug.errors_of(&message), &mug.0.country);
+    let answer = view::answer(&message, errors_of(&told, &mug.0.engine, &message), &told.country);
     Ok(json(StatusCode::OK, answer.write(entry.vocabulary)))
 }
 
@@ -96,14 +98,12 @@ pub(super) fn unknown_yet() -> Fault {
     Fault::not_now("the service is not known yet")
 }
 
-impl Mug {
-    /// What the errors of the message's upstream mean, if anybody said.
-    fn errors_of(&self, message: &Message) -> Option<&view::Errors> {
-        if self.0.errors.is_empty() {
-            return None;
-        }
-        let figures = self.0.engine.figures();
-        let upstream = figures.upstreams.get(usize::from(message.upstream.0))?;
-        self.0.errors.get(&upstream.id)
+/// What the errors of the message's upstream mean, if anybody said.
+fn errors_of<'a>(told: &'a Told, engine: &Engine, message: &Message) -> Option<&'a view::Errors> {
+    if told.errors.is_empty() {
+        return None;
     }
+    let figures = engine.figures();
+    let upstream = figures.upstreams.get(usize::from(message.upstream.0))?;
+    told.errors.get(&upstream.id)
 }

@@ -80,10 +80,11 @@ async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<SendAnswer, Fault> {
-    let entry = mug.admit(service_id, headers, from)?;
-    let octets = body::whole(body, mug.0.body_patience).await?;
+    let told = mug.told();
+    let entry = mug.admit(&told, service_id, headers, from)?;
+    let octets = body::whole(body, told.body_patience).await?;
     let asked = SendRequest::read(&octets)?;
-    let submission = submission(&asked, entry.outside, &mug.0.country, mug.0.clock.utc_ms())?;
+    let submission = submission(&asked, entry.outside, &told.country, mug.0.clock.utc_ms())?;
     let service = entry.no(&mug.0.engine).ok_or_else(unknown_yet)?;
     let taken = mug.0.engine.submit(service, submission).await?;
     Ok(SendAnswer { id: taken.id.to_string(), ext_ref: asked.ext_ref })

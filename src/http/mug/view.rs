@@ -11,12 +11,6 @@ use crate::vendor::timetochat::{Part, State, StatusAnswer, Step};
 /// What an upstream's error numbers mean in the vendor's words; what is not in it is told by the reported state alone.
 pub type Errors = HashMap<u32, State>;
 
-/// The numbers that an upstream of kind `timetochat` reports: the vendor's own states come through unchanged.
-pub fn vendor_errors() -> Errors {
-    let numbered = State::KNOWN.iter().map(|state| (u32::from(state.error_number()), state.clone()));
-    numbered.filter(|(number, _)| *number != 0).collect()
-}
-
 /// The whole answer.
 pub(super) fn answer(message: &Message, errors: Option<&Errors>, country: &str) -> StatusAnswer {
     let content = &message.content;

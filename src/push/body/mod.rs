@@ -6,11 +6,12 @@ mod push_cra;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-pub use self::push_cra::{Errors, vendor_errors};
+pub use self::push_cra::Errors;
 use super::endpoint::Kind;
 use super::sign::signature;
 use crate::gateway::id::UpstreamNo;
 use crate::gateway::port::Fact;
+pub use crate::vendor::timetochat::vendor_errors;
 
 /// What is to be posted.
 pub(super) struct Post {

@@ -13,12 +13,6 @@ use crate::vendor::timetochat::{Pushed, State, Vocabulary, number, push};
 /// the reported state alone (SEMANTICS 19).
 pub type Errors = HashMap<String, HashMap<u32, State>>;
 
-/// The numbers that an upstream of kind `timetochat` reports: the vendor's own states come through unchanged.
-pub fn vendor_errors() -> HashMap<u32, State> {
-    let numbered = State::KNOWN.iter().map(|state| (u32::from(state.error_number()), state.clone()));
-    numbered.filter(|(number, _)| *number != 0).collect()
-}
-
 /// The body of the push that tells `fact`.
 pub(super) fn write<'a>(
     username: &str,

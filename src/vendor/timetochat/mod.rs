@@ -20,7 +20,7 @@ pub use json::Unreadable;
 pub use problem::{ErrorAnswer, Problem, Remedy};
 pub use push::{Pushed, Report};
 pub use send::{EXT_REF_CHARS_MAX, Flaw, SendAnswer, SendRequest};
-pub use state::{Class, Failure, LONG_PREFIX, State, Vocabulary};
+pub use state::{Class, Failure, LONG_PREFIX, State, Vocabulary, vendor_errors};
 pub use status::{Part, Standing, StatusAnswer, Step};
 pub use token::{Claims, TokenAnswer, TokenInfo, TokenRequest};
 

@@ -1,6 +1,7 @@
 //! States of a message, in both vocabularies (§5).
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// What the long vocabulary writes before a state.
 pub const LONG_PREFIX: &str = "CRA_SMS_";
@@ -107,6 +108,13 @@ states! {
     Incoming = "INCOMING", 0, Class::Inbound;
     /// Pushes only: a message from a customer who was written to before.
     Answered = "ANSWERED", 0, Class::Inbound;
+}
+
+/// The states by their error numbers: what an upstream of the vendor's reports comes through unchanged.
+#[must_use]
+pub fn vendor_errors() -> HashMap<u32, State> {
+    let numbered = State::KNOWN.iter().map(|state| (u32::from(state.error_number()), state.clone()));
+    numbered.filter(|(number, _)| *number != 0).collect()
 }
 
 /// What a state comes down to.
