@@ -58,6 +58,8 @@ pub(super) enum Command {
     },
     Send(Send),
     Status(Status),
+    Messages(Messages),
+    Webhooks(Webhooks),
     Reload(Reload),
     DeadLetters(DeadLetters),
     Client(Client),
@@ -170,10 +172,10 @@ impl From<ProfileName> for Profile {
 #[derive(Debug, clap::Args)]
 pub(super) struct Daemon {
     /// Its data directory [default: that of the daemon started last].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     pub(super) data_dir: Option<PathBuf>,
     /// Its admin listener, as http://127.0.0.1:8081; the token comes from --data-dir or $TRUNKLINE_ADMIN_TOKEN.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", global = true)]
     pub(super) admin: Option<String>,
 }
 
@@ -205,22 +207,109 @@ pub(super) struct Send {
     pub(super) json: bool,
 }
 
-/// Shows where a message stands and what happened to it.
+/// Shows where a message stands and what happened to it, or how everything stands.
+///
+/// Without an id: services, upstreams and webhooks with what they have done and what waits.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  trunkline status 66018af8c8ab4e0ca97532f1\n  trunkline status last --watch"
+    after_help = "Examples:\n  trunkline status\n  trunkline status 66018af8c8ab4e0ca97532f1\n  trunkline status last --watch"
 )]
 pub(super) struct Status {
-    /// The message's id, or `last` for the one that `trunkline send` sent last.
-    pub(super) id: String,
+    /// The message's id, or `last` for the one that `trunkline send` sent last [default: none, an overview].
+    pub(super) id: Option<String>,
     #[command(flatten)]
     pub(super) daemon: Daemon,
     /// One JSON object instead of lines.
     #[arg(long)]
     pub(super) json: bool,
     /// Shows what is new until the message is over.
-    #[arg(long)]
+    #[arg(long, requires = "id")]
     pub(super) watch: bool,
+}
+
+/// Lists messages of services that use HTTP, newest first.
+///
+/// All that is given has to hold. Services without a REST login, API key or webhook have no lists; `trunkline status ID` shows
+/// any message.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trunkline messages
+  trunkline messages --number 0612345678 --since 24h
+  trunkline messages --service shop --state refused --limit 500 --json")]
+pub(super) struct Messages {
+    /// Only those of this service [default: of all].
+    #[arg(long, value_name = "ID")]
+    pub(super) service: Option<String>,
+    /// Only those to this mobile, or from it with --incoming; international or national.
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) number: Option<String>,
+    /// Only those that stand so: waiting, dispatched, sent, delivered, refused, expired, cancelled, unknown.
+    #[arg(long, value_name = "STATE")]
+    pub(super) state: Option<String>,
+    /// Only those with this reference of the client's.
+    #[arg(long, value_name = "TEXT", conflicts_with = "incoming")]
+    pub(super) reference: Option<String>,
+    /// Those from mobiles instead of those to them.
+    #[arg(long)]
+    pub(super) incoming: bool,
+    /// Only those since then: 30m, 24h, 7d ago, or a time as 2026-11-22T10:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// At most so many.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(super) limit: u32,
+    #[command(flatten)]
+    pub(super) daemon: Daemon,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Shows how webhooks stand, what they did not take, and tells them again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trunkline webhooks
+  trunkline webhooks dead shop/push
+  trunkline webhooks retry shop/push --watch
+  trunkline webhooks replay shop/main --after 120345")]
+pub(super) struct Webhooks {
+    #[command(subcommand)]
+    pub(super) command: Option<Webhook>,
+    #[command(flatten)]
+    pub(super) daemon: Daemon,
+    /// JSON instead of lines.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Webhook {
+    /// Lists what a webhook did not take: its dead letters.
+    Dead {
+        /// Its name: service/name.
+        endpoint: String,
+    },
+    /// Tries the dead letters of a webhook again.
+    Retry {
+        /// Its name: service/name.
+        endpoint: String,
+        /// Shows progress until nothing waits for it.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Tells a webhook again all that happened after an event.
+    Replay {
+        /// Its name: service/name.
+        endpoint: String,
+        /// The event's number, as it stood in the call or the stream (its id).
+        #[arg(long, value_name = "CURSOR")]
+        after: u64,
+        /// Shows progress until nothing waits for it.
+        #[arg(long)]
+        watch: bool,
+    },
 }
 
 /// Makes the daemon read its configuration again.

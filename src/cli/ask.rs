@@ -57,6 +57,22 @@ impl fmt::Display for AskError {
     }
 }
 
+impl AskError {
+    /// What was there is there no more.
+    pub(super) fn gone(what: &str) -> Self {
+        Self::Refused { status: 404, message: format!("there is no {what} any more"), body: Value::Null }
+    }
+}
+
+/// A word as the query of a path has it.
+pub(super) fn encoded(word: &str) -> String {
+    let each = |octet: u8| match octet {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(octet).to_string(),
+        octet => format!("%{octet:02X}"),
+    };
+    word.bytes().map(each).collect()
+}
+
 impl Asker {
     /// The daemon that is meant: by its URL, by its data directory, or the one started last.
     pub(super) fn find(daemon: &Daemon) -> Result<Self, AskError> {
@@ -192,6 +208,11 @@ mod tests {
     fn answer(text: &str) -> Option<(u16, String)> {
         let answer = Answer::read(text.as_bytes())?;
         Some((answer.status, String::from_utf8(answer.body).expect("it was text")))
+    }
+
+    #[test]
+    fn words_of_a_query_cannot_leave_it() {
+        assert_eq!(encoded("+33 6&x=ж"), "%2B33%206%26x%3D%D0%B6");
     }
 
     #[test]

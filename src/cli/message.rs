@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::{DeadLetters, Send, Status};
 use super::ask::{AskError, Asker};
+use super::table::{Terminal, tone_of};
 use super::{FAILED, fail, print};
 
 /// How often `--watch` looks.
@@ -33,15 +34,16 @@ pub(super) fn send(send: &Send) -> ExitCode {
 }
 
 pub(super) fn status(status: &Status) -> ExitCode {
-    let is_word = status.id.bytes().all(|c| c.is_ascii_alphanumeric());
-    if status.id.is_empty() || !is_word {
+    let Some(id) = &status.id else { return super::list::overview(status) };
+    let is_word = id.bytes().all(|c| c.is_ascii_alphanumeric());
+    if id.is_empty() || !is_word {
         return fail(super::WRONG, "a message id has 24 hexadecimal digits; `last` is the message sent last");
     }
     let asker = match Asker::find(&status.daemon) {
         Ok(asker) => asker,
         Err(error) => return fail(FAILED, error),
     };
-    let path = format!("/messages/{}", status.id);
+    let path = format!("/messages/{id}");
     if !status.watch {
         return shown(asker.get(&path), status.json, |message| {
             format!("{}{}", head(message), events(message, 0))
@@ -62,10 +64,11 @@ pub(super) fn status(status: &Status) -> ExitCode {
         }
         seen = Some(count);
         if message["final"] == true {
+            let state = word(&message["state"]);
             return if status.json {
                 ExitCode::SUCCESS
             } else {
-                print(&format!("{}\n", word(&message["state"])))
+                print(&format!("{}\n", Terminal::of_stdout().paint(&state, tone_of(&state))))
             };
         }
         std::thread::sleep(LOOK);
@@ -96,7 +99,7 @@ pub(super) fn dead_letters(dead: &DeadLetters) -> ExitCode {
 }
 
 /// Prints an answer as it came, or in words; or why there is none.
-fn shown(
+pub(super) fn shown(
     answer: Result<Value, AskError>,
     as_json: bool,
     in_words: impl FnOnce(&Value) -> String,
@@ -110,7 +113,9 @@ fn shown(
 
 /// What a message is, without what happened to it.
 fn head(message: &Value) -> String {
-    let mut lines = format!("{}  {}\n", word(&message["id"]), word(&message["state"]));
+    let state = word(&message["state"]);
+    let mut lines =
+        format!("{}  {}\n", word(&message["id"]), Terminal::of_stdout().paint(&state, tone_of(&state)));
     for (label, member) in [
         ("from", "from"),
         ("to", "to"),
@@ -155,7 +160,7 @@ fn events(message: &Value, seen: usize) -> String {
     lines
 }
 
-fn letter(letter: &Value) -> String {
+pub(super) fn letter(letter: &Value) -> String {
     format!(
         "{}  {}  message {}  {} {}  refused {} time(s)\n",
         word(&letter["since"]),

@@ -7,10 +7,13 @@ mod args;
 mod ask;
 mod client;
 mod count;
+mod list;
 mod message;
 mod pdu;
 mod reload;
 mod run;
+mod table;
+mod webhooks;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -33,6 +36,8 @@ pub fn main() -> ExitCode {
         Command::Check { config } => run::check(&config),
         Command::Send(send) => message::send(&send),
         Command::Status(status) => message::status(&status),
+        Command::Messages(asked) => list::messages(&asked),
+        Command::Webhooks(asked) => webhooks::webhooks(&asked),
         Command::Reload(reload) => reload::reload(&reload),
         Command::DeadLetters(dead) => message::dead_letters(&dead),
         Command::Client(client) => client::run(&client),

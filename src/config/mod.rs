@@ -101,6 +101,14 @@ pub fn listen_address(text: &str) -> Result<std::net::SocketAddr, String> {
     value::listen_address(text).map_err(|flaw| format!("{}: {}", flaw.what, flaw.remedy))
 }
 
+/// Reads a duration as the configuration writes it, for the command line.
+///
+/// # Errors
+/// What is wrong with it and what to write instead, in one phrase.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    value::duration(text).map_err(|flaw| format!("{}: {}", flaw.what, flaw.remedy))
+}
+
 /// What the readers of sections share.
 struct Context<'a> {
     notes: &'a Notes,

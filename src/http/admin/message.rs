@@ -53,6 +53,43 @@ impl Names {
     }
 }
 
+/// A message in a list: without what happened to it.
+pub(super) fn line(found: &Found, names: &Names) -> Value {
+    match found {
+        Found::Mt(message) => json!({
+            "id": message.id.to_string(),
+            "direction": "mt",
+            "state": state(found),
+            "service": names.service(message.service),
+            "upstream": names.upstream(message.upstream),
+            "from": shown(&message.content.source),
+            "to": shown(&message.content.destination),
+            "reference": String::from_utf8_lossy(&message.content.reference),
+            "segments": message.billed,
+            "at": time(message.accepted_ms),
+        }),
+        Found::Mo(incoming) => json!({
+            "id": incoming.id.to_string(),
+            "direction": "mo",
+            "state": state(found),
+            "service": incoming.service.map(|no| names.service(no)),
+            "upstream": names.upstream(incoming.upstream),
+            "from": shown(&incoming.mo.source),
+            "to": shown(&incoming.mo.destination),
+            "at": time(incoming.at_ms),
+        }),
+    }
+}
+
+/// Where a message stands, in a word.
+pub(super) fn state(found: &Found) -> &'static str {
+    match found {
+        Found::Mt(message) => stage_name(message.stage),
+        Found::Mo(incoming) if incoming.left == 0 => "delivered",
+        Found::Mo(_) => "waiting",
+    }
+}
+
 fn mt(message: &Message, names: &Names) -> Value {
     let parts: Vec<_> = message.parts.iter().enumerate().map(|(at, part)| part_of(at, part)).collect();
     let history: Vec<_> = message.history.iter().map(|event| event_of(event, names)).collect();

@@ -7,22 +7,28 @@
 //! | `GET /metrics` | Prometheus text |
 //! | `POST /messages` | sends a message: `{"to", "text", "from"?, "service"?, "validity_s"?}` → 201 `{"id", …}` |
 //! | `GET /messages/{id}` | a message's status and history; `last`: of the one that was posted last |
+//! | `GET /messages` | messages of services that use HTTP: `service`, `number`, `reference`, `state`, `incoming`, `since_ms`, `limit` |
 //! | `GET /services` | totals of each service |
 //! | `GET /upstreams` | how each upstream stands |
 //! | `GET /dead` | dead letters |
 //! | `POST /dead/{service}` | tries the dead letters of a service again |
+//! | `GET /webhooks` | how each webhook stands |
+//! | `GET /webhooks/{service}/{name}/dead`, `POST …/retry`, `POST …/replay` | its dead letters; tries them again; owes it events again: `{"after"}` |
 //! | `POST /reload` | reads the configuration again: 200 with warnings, or 422 with problems and nothing changed |
 //!
 //! The first three are for anybody who reaches the listener, which is on loopback unless configured otherwise. The rest
 //! wants `Authorization: Bearer` with the token that lies in the data directory.
 
+mod list;
 mod message;
 mod metrics;
 mod overview;
 mod reload;
 mod send;
 mod token;
+mod webhooks;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use axum::Router;
@@ -67,6 +73,10 @@ pub struct Open {
     pub country: String,
     /// Ids of the configured services; the first one sends when none is named.
     pub services: Vec<String>,
+    /// Of these, the ones whose messages can be listed.
+    pub listed: HashSet<String>,
+    /// Ids of the configured webhooks: `service/name`.
+    pub endpoints: HashSet<String>,
 }
 
 impl std::fmt::Debug for Admin {
@@ -132,12 +142,16 @@ impl Admin {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics::render))
-            .route("/messages", post(send::send))
+            .route("/messages", post(send::send).get(list::list))
             .route("/messages/{id}", get(message::status))
             .route("/services", get(overview::services))
             .route("/upstreams", get(overview::upstreams))
             .route("/dead", get(overview::dead))
             .route("/dead/{service}", post(overview::revive))
+            .route("/webhooks", get(webhooks::list))
+            .route("/webhooks/{service}/{name}/dead", get(webhooks::dead))
+            .route("/webhooks/{service}/{name}/retry", post(webhooks::retry))
+            .route("/webhooks/{service}/{name}/replay", post(webhooks::replay))
             .route("/reload", post(reload::reload))
             .fallback(|| async {
                 Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing under this path")

@@ -5,10 +5,9 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::message::Names;
 use super::send::service_of;
 use super::{Operator, read, time};
-use crate::gateway::delivery::Owed;
+use crate::gateway::delivery::{Delivery, Owed};
 use crate::gateway::message::End;
 use crate::gateway::port::Input;
 use crate::http::problem::Problem;
@@ -54,32 +53,35 @@ pub(super) async fn upstreams(operator: Operator) -> Result<Json<Value>, Problem
 }
 
 /// Dead letters that are listed of each service; `dead_letters` of `/services` counts all.
-const LISTED_MAX: usize = 1_000;
+pub(super) const LISTED_MAX: usize = 1_000;
 
 pub(super) async fn dead(operator: Operator) -> Result<Json<Value>, Problem> {
     let open = operator.open()?;
-    let names = Names::of(&open);
     let mut letters = Vec::new();
     for id in &open.services {
         let Some(no) = open.engine.service(id) else { continue };
         let engine = open.engine.clone();
-        for letter in read(move || engine.dead(no.into(), LISTED_MAX)).await? {
-            let (kind, detail) = match letter.owed {
-                Owed::Receipt { state, .. } => ("receipt", format!("{state:?}")),
-                Owed::Mo { pdu, .. } => ("mo", format!("PDU {}", u16::from(pdu) + 1)),
-            };
-            letters.push(json!({
-                "no": letter.no,
-                "service": names.service(no),
-                "message": letter.owed.about().to_string(),
-                "kind": kind,
-                "detail": detail,
-                "since": time(letter.created_ms),
-                "refused": letter.tries,
-            }));
-        }
+        let dead = read(move || engine.dead(no.into(), LISTED_MAX)).await?;
+        letters.extend(dead.iter().map(|dead| letter(dead, id)));
     }
     Ok(Json(letters.into()))
+}
+
+/// One dead letter of a service.
+pub(super) fn letter(dead: &Delivery, service: &str) -> Value {
+    let (kind, detail) = match dead.owed {
+        Owed::Receipt { state, .. } => ("receipt", format!("{state:?}")),
+        Owed::Mo { pdu, .. } => ("mo", format!("PDU {}", u16::from(pdu) + 1)),
+    };
+    json!({
+        "no": dead.no,
+        "service": service,
+        "message": dead.owed.about().to_string(),
+        "kind": kind,
+        "detail": detail,
+        "since": time(dead.created_ms),
+        "refused": dead.tries,
+    })
 }
 
 pub(super) async fn revive(

@@ -5,6 +5,7 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("address_not_allowed", "The key may not be used from this address"),
     ("already_ended", "The message has ended already"),
     ("already_left", "The message has left already"),
+    ("cursor_too_old", "What follows the cursor is not kept any more"),
     ("destination", "The number cannot be sent to"),
     ("disk", "The disk is below its reserve"),
     ("forbidden", "The key lacks a scope"),
