@@ -123,13 +123,16 @@ fn every_line_that_the_demo_prints_works_when_pasted() {
         "--admin",
         "127.0.0.1:0",
     ]);
-    let mut pasted = Vec::new();
+    let (mut pasted, mut over_http) = (Vec::new(), Vec::new());
     loop {
         let line = demo.line();
         if line.contains("Ctrl-C") {
             break;
         }
-        if line.starts_with("  ") && line.contains("/trunkline ") {
+        if line.starts_with("  TOKEN=") {
+            over_http.push(line.trim().to_owned());
+            over_http.push(demo.line().trim().to_owned());
+        } else if line.starts_with("  ") && line.contains("/trunkline ") {
             pasted.push(line.trim().to_owned());
         }
     }
@@ -144,8 +147,46 @@ fn every_line_that_the_demo_prints_works_when_pasted() {
             }
         }
     }
+    // The token of the first line is for the second: they are pasted into one shell.
+    let output = Command::new("sh").args(["-c", &over_http.join("\n")]).output().expect("there is a shell");
+    let sent: Value = serde_json::from_str(&stdout(&output)).expect("the answer is JSON");
+    assert_eq!(sent["id"].as_str().map(str::len), Some(24), "{sent}");
     demo.signal("-TERM");
     assert!(demo.ended().success(), "SIGTERM ends with status 0");
+}
+
+#[test]
+fn what_there_is_is_shown_in_tables_and_as_json() {
+    let (demo, told) = Daemon::demo(&[]);
+    let id = stdout(&demo.run(&["send", "--to", "+33612345678", "--text", "Bonjour", "--json"]));
+    let id: Value = serde_json::from_str(&id).expect("it is JSON");
+    let id = id["id"].as_str().expect("an id");
+    stdout(&demo.run(&["status", id, "--watch"]));
+    let table = stdout(&demo.run(&["messages", "--number", "0612345678", "--since", "1h"]));
+    let row = table.lines().find(|line| line.contains(id)).unwrap_or_else(|| panic!("{id} in\n{table}"));
+    assert!(row.contains("delivered") && row.contains("33612345678"), "{row}");
+    assert!(!table.contains('\x1b'), "no colours but on a terminal");
+    let none = stdout(&demo.run(&["messages", "--state", "refused"]));
+    assert_eq!(none, "no messages\n");
+    let json: Value = serde_json::from_str(&stdout(&demo.run(&["messages", "--json"]))).expect("it is JSON");
+    assert_eq!(json["messages"][0]["id"], id);
+    let overview = stdout(&demo.run(&["status"]));
+    for word in ["service", "demo", "upstream", "simulator", "up"] {
+        assert!(overview.contains(word), "{word} in\n{overview}");
+    }
+    assert_eq!(stdout(&demo.run(&["webhooks"])), "no webhooks\n");
+    let unknown = demo.run(&["webhooks", "retry", "demo/none"]);
+    assert!(
+        unknown.status.code() == Some(1) && stderr(&unknown).contains("there is no webhook"),
+        "{unknown:?}"
+    );
+    assert_eq!(demo.run(&["webhooks", "dead", "demo"]).status.code(), Some(2));
+    assert_eq!(demo.run(&["messages", "--since", "yesterday"]).status.code(), Some(2));
+    let reload = demo.run(&["reload"]);
+    assert!(stderr(&reload).contains("without a configuration file"), "{}", stderr(&reload));
+    let from = format!("{}/demo.key", told["data_dir"].as_str().expect("a path"));
+    let key = fs::read_to_string(from).expect("it is there");
+    assert_eq!(Some(key.trim()), told["api_key"].as_str());
 }
 
 #[test]
@@ -155,7 +196,8 @@ fn a_script_sends_follows_and_finds_the_same_credentials_after_a_restart() {
     let data = data.to_str().expect("it is text");
     let (demo, told) = Daemon::demo(&["--data-dir", data, "--smpp-plain", "127.0.0.1:0"]);
     let names: Vec<_> = told.as_object().expect("an object").keys().map(String::as_str).collect();
-    let wanted = "smpp_tls smpp_plain http admin ca_file service_id system_id password sender data_dir";
+    let wanted =
+        "smpp_tls smpp_plain http admin ca_file service_id system_id password api_key sender data_dir";
     assert_eq!(names.join(" "), wanted);
     assert!(told["smpp_plain"].is_string());
     let mode = fs::metadata(Path::new(data).join("demo.json")).expect("it is there").permissions().mode();

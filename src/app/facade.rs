@@ -66,7 +66,8 @@ impl Interfaces {
     pub(super) fn router(&self, closing: CancellationToken) -> Router {
         let mut parts: Vec<Part> = facade::native(&self.v1);
         parts.extend(facade::timetochat(&self.mug));
-        facade::until(closing, facade::router(parts).merge(self.hooks.router()))
+        // What outside systems push comes once: it is taken as long as the engine is there.
+        facade::until(closing, facade::router(parts)).merge(self.hooks.router())
     }
 
     /// Where outside systems push to.

@@ -16,14 +16,15 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use self::secrets::{CERTIFICATE_FILE, PASSWORD_FILE, Secrets};
+pub use self::secrets::{API_KEY_FILE, CERTIFICATE_FILE, PASSWORD_FILE, Secrets};
 pub use self::told::Told;
 pub use self::upstream::{UpstreamUrl, UrlError};
 use super::{Running, StartError};
 use crate::clock::Clock;
-use crate::config::{self, Process, Settings};
+use crate::config::{self, HttpService, OutsideGsm, Process, Rest, Settings};
 use crate::gateway::port::Refusal;
 use crate::gateway::settings::{self as gateway, Profile};
+use crate::http::v1::{ApiKey, Scopes, sha256};
 use crate::net;
 use crate::sim::smsc;
 use crate::{engine, smpp, telemetry};
@@ -166,6 +167,7 @@ async fn start_in(data_dir: PathBuf, options: Options, clock: Arc<Clock>) -> Res
         service_id: SERVICE.into(),
         system_id: SERVICE.into(),
         password: secrets.password.clone(),
+        api_key: secrets.api_key.clone(),
         sender: SENDER.into(),
         data_dir,
         is_simulated: simulator.is_some(),
@@ -227,6 +229,7 @@ async fn settings(
             Profile::TimeToChat => Some(HashSet::from([SENDER.to_owned()])),
         },
         default_sender: crate::http::address_of(SENDER, "").ok(),
+        watched: true,
         ..gateway::Service::new(SERVICE)
     };
     let account = smpp::Account {
@@ -239,6 +242,27 @@ async fn settings(
         allow_from: None,
         enquire_link: None,
     };
+    let key = ApiKey {
+        id: SERVICE.into(),
+        service: SERVICE.into(),
+        secret_sha256: sha256(secrets.api_key.as_bytes()),
+        scopes: Scopes::ALL,
+        not_after_ms: None,
+    };
+    let http = HttpService {
+        service: SERVICE.into(),
+        profile,
+        rate: options.rate,
+        allow_from: None,
+        rest: Some(Rest {
+            id: SERVICE.into(),
+            password: net::Secret::new(secrets.password.clone()),
+            long_states: false,
+            outside_gsm: OutsideGsm::Promote,
+        }),
+        keys: vec![key],
+        webhooks: Vec::new(),
+    };
     let smpp = smpp::Config { listeners, ..smpp::Config::default() };
     Settings {
         process: Process { threads: options.threads, drain: smpp.drain },
@@ -248,7 +272,7 @@ async fn settings(
         http: Some(config::default_http(given_or_free(options.http, config::HTTP.port()).await)),
         admin: given_or_free(options.admin, config::ADMIN.port()).await,
         allow_private: None,
-        http_services: Vec::new(),
+        http_services: vec![http],
         accounts: vec![account],
         peers,
         vendors: Vec::new(),

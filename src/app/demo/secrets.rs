@@ -7,12 +7,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::super::beacon::write_private;
+use crate::http::admin::random_hex;
 use crate::net::tls::Identity;
 
 /// The certificate that clients are to trust, in PEM.
 pub const CERTIFICATE_FILE: &str = "demo-ca.pem";
 /// The service's password, alone in its file.
 pub const PASSWORD_FILE: &str = "demo.password";
+
+/// The service's key of the native API, alone in its file.
+pub const API_KEY_FILE: &str = "demo.key";
 
 const KEY_FILE: &str = "demo-key.pem";
 const SECRETS_FILE: &str = "demo.json";
@@ -21,6 +25,8 @@ const SECRETS_FILE: &str = "demo.json";
 pub struct Secrets {
     /// The service's password.
     pub password: String,
+    /// The service's key of the native API.
+    pub api_key: String,
     /// The password of the simulated SMSC.
     pub simulator_password: String,
     /// Certificate and key of the SMPP server and of the simulated SMSC.
@@ -37,6 +43,9 @@ impl std::fmt::Debug for Secrets {
 struct Kept {
     password: String,
     simulator_password: String,
+    /// Demos of the first release had none.
+    #[serde(default)]
+    api_key: String,
 }
 
 impl Secrets {
@@ -46,18 +55,22 @@ impl Secrets {
     /// When a file cannot be read or written, or is not what this wrote.
     pub fn of(data_dir: &Path) -> io::Result<Self> {
         let path = data_dir.join(SECRETS_FILE);
-        let kept = match fs::read(&path) {
+        let mut kept = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let kept = Kept { password: password()?, simulator_password: password()? };
-                write_private(&path, &serde_json::to_vec(&kept)?)?;
-                kept
+                Kept { password: password()?, simulator_password: password()?, api_key: String::new() }
             }
             Err(error) => return Err(error),
         };
+        if kept.api_key.is_empty() {
+            kept.api_key = random_hex(16)?;
+            write_private(&path, &serde_json::to_vec(&kept)?)?;
+        }
         write_private(&data_dir.join(PASSWORD_FILE), format!("{}\n", kept.password).as_bytes())?;
+        write_private(&data_dir.join(API_KEY_FILE), format!("{}\n", kept.api_key).as_bytes())?;
         Ok(Self {
             password: kept.password,
+            api_key: kept.api_key,
             simulator_password: kept.simulator_password,
             identity: identity(data_dir)?,
         })
@@ -100,7 +113,8 @@ mod tests {
         assert_eq!(first.identity.key_pem, second.identity.key_pem);
         assert_eq!(first.password.len(), 8);
         assert_ne!(first.password, first.simulator_password);
-        for file in [SECRETS_FILE, PASSWORD_FILE, KEY_FILE] {
+        assert_eq!(first.api_key, second.api_key);
+        for file in [SECRETS_FILE, PASSWORD_FILE, API_KEY_FILE, KEY_FILE] {
             let mode = fs::metadata(dir.path().join(file)).expect(file).permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{file}");
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{PASSWORD_FILE, RECIPIENT};
+use super::{API_KEY_FILE, PASSWORD_FILE, RECIPIENT};
 use crate::gateway::id::MessageId;
 
 /// What there is to tell about a running demo.
@@ -27,6 +27,8 @@ pub struct Told {
     pub system_id: String,
     /// The password that it binds with.
     pub password: String,
+    /// Its key of the native API.
+    pub api_key: String,
     /// A sender that it may use.
     pub sender: String,
     /// Where everything is kept.
@@ -56,6 +58,7 @@ impl Told {
             "service_id": self.service_id,
             "system_id": self.system_id,
             "password": self.password,
+            "api_key": self.api_key,
             "sender": self.sender,
             "data_dir": self.data_dir,
         })
@@ -85,7 +88,8 @@ impl Told {
             self.system_id, self.password, self.sender
         ));
         if let Some(http) = self.http {
-            lines.push(format!("  HTTP           http://{http}/"));
+            lines
+                .push(format!("  HTTP           http://{http}/docs/ and http://{http}/mug/api/V1/api-docs/"));
         }
         lines.push(format!("  admin          http://{}/metrics", self.admin));
         lines.push(format!("  data           {}", self.data_dir.display()));
@@ -110,6 +114,9 @@ impl Told {
         ));
         let id = first.map_or_else(|| "last".to_owned(), |id| id.to_string());
         lines.push(format!("  {program} status {data} {id}"));
+        if let Some(http) = self.http {
+            lines.extend(self.http_lines(http));
+        }
         lines.push("  # what a text costs".to_owned());
         lines.push(format!("  {program} count \"Déjà vu… 5 €\""));
         if self.is_simulated {
@@ -119,6 +126,30 @@ impl Told {
         lines.push("Ctrl-C stops.".to_owned());
         lines.push(String::new());
         lines.join("\n")
+    }
+}
+
+impl Told {
+    /// What can be tried over HTTP. Secrets come from their files, so that no process list shows them.
+    fn http_lines(&self, http: SocketAddr) -> Vec<String> {
+        let file = |name: &str| quoted(&self.data_dir.join(name).display().to_string());
+        let (password, key) = (file(PASSWORD_FILE), file(API_KEY_FILE));
+        let service = format!("http://{http}/mug/api/V1/services/{}", self.service_id);
+        let json = "-H 'Content-Type: application/json'";
+        let sender = &self.sender;
+        vec![
+            "  # what happens, as it happens (in a terminal of its own)".to_owned(),
+            format!(
+                "  printf 'Authorization: Bearer %s' \"$(cat {key})\" | curl -sN -H @- http://{http}/v1/events"
+            ),
+            "  # the same by TimeToChat's REST methods: a token, then the message".to_owned(),
+            format!(
+                "  TOKEN=$(printf '{{\"password\":\"%s\"}}' \"$(cat {password})\" | curl -s {json} -d @- {service}/token | cut -d '\"' -f 4)"
+            ),
+            format!(
+                "  printf 'Authorization: Bearer %s' \"$TOKEN\" | curl -s -H @- {json} -d '{{\"from\":\"+{sender}\",\"to\":\"+{RECIPIENT}\",\"text\":\"Hello over HTTP\"}}' {service}/messages"
+            ),
+        ]
     }
 }
 
@@ -146,6 +177,7 @@ mod tests {
             service_id: "demo".into(),
             system_id: "demo".into(),
             password: "s3cret".into(),
+            api_key: "k3y".into(),
             sender: "33930000000".into(),
             data_dir: "/tmp/it is".into(),
             is_simulated: true,
@@ -156,7 +188,8 @@ mod tests {
     fn a_script_is_told_exactly_these_members() {
         let json = told().to_json();
         let names: Vec<_> = json.as_object().expect("an object").keys().map(String::as_str).collect();
-        let wanted = "smpp_tls smpp_plain http admin ca_file service_id system_id password sender data_dir";
+        let wanted =
+            "smpp_tls smpp_plain http admin ca_file service_id system_id password api_key sender data_dir";
         assert_eq!(names.join(" "), wanted);
         assert_eq!(json["smpp_tls"], "127.0.0.1:5772");
         assert!(json["smpp_plain"].is_null());
@@ -167,6 +200,7 @@ mod tests {
     fn lines_to_try_survive_a_shell() {
         let lines = told().to_lines(Path::new("target/release/trunkline"), None);
         assert!(lines.contains("  target/release/trunkline status --data-dir '/tmp/it is' last"), "{lines}");
+        assert!(lines.contains("cat '/tmp/it is/demo.key'") && !lines.contains("k3y"), "{lines}");
         assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 }
