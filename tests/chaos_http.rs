@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use support::gateway::{PASSWORD, Site, Wanted, mo_route, route, service, upstream};
 use support::smsc::Smsc;
 use support::{ms, pass, until};
-use trunkline::net::client::{Client, ClientConfig, Request};
 use trunkline::net::Guard;
+use trunkline::net::client::{Client, ClientConfig, Request};
 
 const KILLS: usize = 8;
 const CLIENTS: usize = 6;

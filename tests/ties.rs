@@ -438,3 +438,29 @@ fn what_happened_before_is_told_again_when_asked_for() {
     hook_says(&mut w, CommandStatus::ESME_ROK);
     assert!(message(&mut w, id).is_finished());
 }
+
+#[test]
+fn what_is_put_off_is_not_overtaken_by_what_came_later_of_its_message() {
+    for restarted in [false, true] {
+        let mut w = with(hooked());
+        w.submit_with(native("hello"));
+        step(&mut w);
+        let id = only_id(&w);
+        w.smsc_answers(1);
+        step(&mut w);
+        hook_says(&mut w, CommandStatus::ESME_RX_T_APPN);
+        w.smsc_delivers(1);
+        step(&mut w);
+        assert_eq!(w.ledger.told, [(id, MessageState::ENROUTE, 1)], "the end waits for what is put off");
+        if restarted {
+            restart(&mut w, true);
+            w.hook = LinkId(u64::MAX);
+            bind_hook(&mut w, 10);
+        }
+        wait(&mut w, 5_000, 500);
+        assert_eq!(w.ledger.told.last(), Some(&(id, MessageState::ENROUTE, 2)), "restarted {restarted}");
+        assert_eq!(w.ledger.told.len(), 2);
+        hook_says(&mut w, CommandStatus::ESME_ROK);
+        assert_eq!(w.ledger.told.last(), Some(&(id, MessageState::DELIVERED, 1)));
+    }
+}

@@ -28,10 +28,18 @@ pub(super) struct Inbox {
     links: Vec<Link>,
     /// The session that is served next.
     turn: usize,
-    /// Deliveries under way by message: further ones of the same message wait for them.
-    busy: HashMap<MessageId, Vec<u64>, ahash::RandomState>,
+    /// The oldest delivery of each message that has been looked at: later ones of the message wait until it is done,
+    /// however often it is put off.
+    busy: HashMap<MessageId, Busy, ahash::RandomState>,
     /// Deliveries that the only sessions there are have left unanswered: they wait for another one.
     shunned: Vec<u64>,
+}
+
+/// A message's delivery that comes first, and those that wait for it.
+#[derive(Debug)]
+struct Busy {
+    first: u64,
+    waiting: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -107,10 +115,21 @@ impl Inbox {
         None
     }
 
-    /// A delivery is under way no more; those of the same message that waited for it may go.
-    fn release(&mut self, about: MessageId) {
-        for no in self.busy.remove(&about).unwrap_or_default() {
-            self.put_back(no);
+    /// Whether a delivery is the first of its message; else it waits for the one that is.
+    fn is_first(&mut self, about: MessageId, no: u64) -> bool {
+        let busy = self.busy.entry(about).or_insert_with(|| Busy { first: no, waiting: Vec::new() });
+        if busy.first != no {
+            busy.waiting.push(no);
+        }
+        busy.first == no
+    }
+
+    /// A delivery is done; those of the same message that waited for it may go.
+    fn release(&mut self, about: MessageId, no: u64) {
+        if self.busy.get(&about).is_some_and(|busy| busy.first == no) {
+            for no in self.busy.remove(&about).map(|busy| busy.waiting).unwrap_or_default() {
+                self.put_back(no);
+            }
         }
     }
 }
@@ -143,6 +162,9 @@ impl Gateway {
             let (owed, not_before, again) =
                 (d.owed, d.not_before_ms, d.doubt.or(d.under_way.then_some(Doubt::Restart)));
             let attempt = u32::from(d.tries) + u32::from(d.puts_off) + 1;
+            if !matches!(owed, Owed::Mo { .. }) && !self.inbox(outlet).is_first(owed.about(), no) {
+                continue;
+            }
             if not_before > turn.now.utc_ms {
                 self.delayed_deliveries.insert((not_before, outlet, no));
                 continue;
@@ -156,16 +178,9 @@ impl Gateway {
                     }
                 }
             }
-            if let Some(waiting) = self.inbox(outlet).busy.get_mut(&owed.about())
-                && !matches!(owed, Owed::Mo { .. })
-            {
-                waiting.push(no);
-                continue;
-            }
             let Some(fact) = self.fact(outlet, owed)? else {
                 // What it was about is gone; nothing can be told any more.
-                let at_ms = turn.now.utc_ms;
-                self.commit(turn, Record::DeliveryDead { no, outlet, at_ms })?;
+                self.bury(outlet, no, owed, turn)?;
                 continue;
             };
             self.commit(turn, Record::Delivering { no, outlet, again })?;
@@ -173,7 +188,6 @@ impl Gateway {
                 (d.link, d.doubt) = (Some(link), None);
             }
             let inbox = self.inbox(outlet);
-            inbox.busy.entry(owed.about()).or_default();
             if let Some(link) = inbox.link(link) {
                 link.in_flight += 1;
                 link.sent.push_back(no);
@@ -251,19 +265,19 @@ impl Gateway {
             }
             link.timeouts = if answer.status.is_some() { 0 } else { link.timeouts + 1 };
         }
-        inbox.release(owed.about());
-        let at_ms = turn.now.utc_ms;
         match answer.status {
-            Some(CommandStatus::ESME_ROK) => self.commit(turn, Record::Delivered { no, outlet, at_ms }),
+            Some(CommandStatus::ESME_ROK) => {
+                inbox.release(owed.about(), no);
+                let at_ms = turn.now.utc_ms;
+                self.commit(turn, Record::Delivered { no, outlet, at_ms })
+            }
             Some(
                 CommandStatus::ESME_RSYSERR
                 | CommandStatus::ESME_RMSGQFUL
                 | CommandStatus::ESME_RTHROTTLED
                 | CommandStatus::ESME_RX_T_APPN,
             ) => self.put_off_delivery(outlet, no, puts_off, false, turn),
-            Some(_) if tries + 1 >= self.settings.rules.delivery_tries => {
-                self.commit(turn, Record::DeliveryDead { no, outlet, at_ms })
-            }
+            Some(_) if tries + 1 >= self.settings.rules.delivery_tries => self.bury(outlet, no, owed, turn),
             Some(_) => self.put_off_delivery(outlet, no, tries, true, turn),
             None => {
                 if let Some(d) = self.state.delivery(outlet, no)? {
@@ -297,8 +311,9 @@ impl Gateway {
     ) -> Result<(), Lost> {
         let rules = &self.settings.rules;
         let (life, at_ms) = (rules.delivery_life_ms, turn.now.utc_ms);
-        if self.state.delivery(outlet, no)?.is_some_and(|d| d.created_ms.saturating_add(life) <= at_ms) {
-            return self.commit(turn, Record::DeliveryDead { no, outlet, at_ms });
+        let old = self.state.delivery(outlet, no)?.filter(|d| d.created_ms.saturating_add(life) <= at_ms);
+        if let Some(owed) = old.map(|d| d.owed) {
+            return self.bury(outlet, no, owed, turn);
         }
         let rules = &self.settings.rules;
         let backoff = match self.endpoint(outlet) {
@@ -328,10 +343,7 @@ impl Gateway {
                 continue;
             }
             (d.link, d.doubt) = (None, Some(Doubt::SessionLost));
-            let about = d.owed.about();
-            let inbox = self.inbox(outlet);
-            inbox.put_back(no);
-            inbox.release(about);
+            self.inbox(outlet).put_back(no);
         }
         Ok(())
     }
@@ -353,16 +365,24 @@ impl Gateway {
                     }
                 };
                 let at_ms = turn.now.utc_ms;
-                match self.state.delivery(outlet, no)?.map(|d| (d.created_ms, d.link)) {
-                    Some((created, _)) if created.saturating_add(life) > at_ms => break,
+                match self.state.delivery(outlet, no)?.map(|d| (d.created_ms, d.link, d.owed)) {
+                    Some((created, ..)) if created.saturating_add(life) > at_ms => break,
                     // Its answer decides.
-                    Some((_, Some(_))) => {}
-                    Some(_) => self.commit(turn, Record::DeliveryDead { no, outlet, at_ms })?,
+                    Some((_, Some(_), _)) => {}
+                    Some((.., owed)) => self.bury(outlet, no, owed, turn)?,
                     None => {}
                 }
                 self.inbox(outlet).queue.pop();
             }
         }
+        Ok(())
+    }
+
+    /// A delivery becomes a dead letter; later ones of its message go on without it.
+    fn bury(&mut self, outlet: Outlet, no: u64, owed: Owed, turn: &mut Turn<'_>) -> Result<(), Lost> {
+        let at_ms = turn.now.utc_ms;
+        self.commit(turn, Record::DeliveryDead { no, outlet, at_ms })?;
+        self.inbox(outlet).release(owed.about(), no);
         Ok(())
     }
 
@@ -373,9 +393,9 @@ impl Gateway {
         while old < 1_000
             && let Some(&no) = self.inbox(outlet).shunned.get(old)
         {
-            match self.state.delivery(outlet, no)?.map(|d| d.created_ms) {
-                Some(created) if created.saturating_add(life) > at_ms => break,
-                Some(_) => self.commit(turn, Record::DeliveryDead { no, outlet, at_ms })?,
+            match self.state.delivery(outlet, no)?.map(|d| (d.created_ms, d.owed)) {
+                Some((created, _)) if created.saturating_add(life) > at_ms => break,
+                Some((_, owed)) => self.bury(outlet, no, owed, turn)?,
                 None => {}
             }
             old += 1;
