@@ -113,7 +113,7 @@ impl Api {
             // The operator has written the name: it may be beside us.
             guard: Guard::any(),
             connect_timeout: peer.connect,
-            timeout: peer.connect + peer.response,
+            timeout: peer.response,
             idle_per_host: usize::try_from(peer.window).unwrap_or(usize::MAX),
             idle_timeout: IDLE,
             ..ClientConfig::default()

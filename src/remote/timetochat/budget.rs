@@ -19,7 +19,7 @@ pub(super) enum Lane {
 }
 
 /// At most `rate` calls in any sliding second: `rate − reserve` tokens and sends, and `reserve` status reads, so that
-/// neither starves the other.
+/// neither starves the other. While less than half of the former are used, reads may have what is left of that half.
 #[derive(Debug)]
 pub(super) struct Budget {
     send: Queue,
@@ -52,6 +52,7 @@ impl Budget {
             Lane::Send => &self.send,
             Lane::Read => &self.read,
         };
+        let borrows = lane == Lane::Read;
         let _turn = queue.turn.lock().await;
         loop {
             let now = clock.instant();
@@ -59,6 +60,7 @@ impl Budget {
                 Some(wait) => wait,
                 None => match lock(&queue.window).take(now) {
                     None => return,
+                    Some(_) if borrows && lock(&self.send.window).lend(now) => return,
                     Some(wait) => wait,
                 },
             };
@@ -92,15 +94,29 @@ impl Window {
 
     /// Notes a call that leaves now; or says how long to wait before asking again.
     fn take(&mut self, now: Instant) -> Option<Duration> {
-        while self.left.front().is_some_and(|oldest| now.saturating_duration_since(*oldest) >= SECOND) {
-            self.left.pop_front();
-        }
+        self.forget(now);
         if self.left.len() < self.most {
             self.left.push_back(now);
             return None;
         }
         let oldest = self.left.front()?;
         Some((*oldest + SECOND).saturating_duration_since(now).max(Duration::from_millis(1)))
+    }
+
+    /// Notes a call of the other kind, if half is free.
+    fn lend(&mut self, now: Instant) -> bool {
+        self.forget(now);
+        let is_idle = self.left.len() < self.most / 2;
+        if is_idle {
+            self.left.push_back(now);
+        }
+        is_idle
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while self.left.front().is_some_and(|oldest| now.saturating_duration_since(*oldest) >= SECOND) {
+            self.left.pop_front();
+        }
     }
 }
 
@@ -144,6 +160,23 @@ mod tests {
         assert!(clock.instant() - begun < Duration::from_millis(900), "twenty at once");
         let late = tokio::time::timeout(Duration::from_millis(20), budget.take(Lane::Send, &clock)).await;
         assert!(late.is_err(), "and not one more");
+    }
+
+    #[tokio::test]
+    async fn reads_have_half_of_what_nobody_sends_with() {
+        let clock = Clock::system();
+        let budget = Budget::new(20, 2);
+        let begun = clock.instant();
+        for _ in 0..11 {
+            budget.take(Lane::Read, &clock).await;
+        }
+        assert!(clock.instant() - begun < Duration::from_millis(900), "two of their own, nine lent");
+        let late = tokio::time::timeout(Duration::from_millis(20), budget.take(Lane::Read, &clock)).await;
+        assert!(late.is_err(), "the other half waits for messages");
+        for _ in 0..9 {
+            budget.take(Lane::Send, &clock).await;
+        }
+        assert!(clock.instant() - begun < Duration::from_millis(900));
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ pub struct Peer {
     pub rate: u32,
     /// Of these, kept free for reading statuses; the gateway paces sends by the rest.
     pub reserve: u32,
-    /// How long an answer may take; a message without answer has an unknown outcome then.
+    /// How long an answer may take, connecting included; a message without answer has an unknown outcome then.
     pub response: Duration,
     /// How long connecting and the TLS handshake may take together.
     pub connect: Duration,

@@ -205,7 +205,7 @@ impl<'a> Open<'a> {
     /// Sends in trouble end by themselves, each within its time.
     fn patience(&self, stop: &CancellationToken) -> Duration {
         let peer = &self.line.standing.peer;
-        if stop.is_cancelled() { self.line.drain } else { peer.connect + peer.response + self.line.drain }
+        if stop.is_cancelled() { self.line.drain } else { peer.response + self.line.drain }
     }
 
     /// Nothing new: what the engine had dispatched by now is given back, what is under way is waited for.
@@ -268,7 +268,9 @@ impl<'a> Open<'a> {
             }
             next = self.sends.try_join_next();
         }
-        let _ = self.line.engine.send(Input::Answers { link: self.link, answers }).await;
+        if !answers.is_empty() {
+            let _ = self.line.engine.send(Input::Answers { link: self.link, answers }).await;
+        }
         if self.is_probing && self.went_well && self.trouble.is_none() {
             self.is_probing = false;
             self.tell_window(self.line.standing.peer.window).await;
