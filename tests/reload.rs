@@ -3,6 +3,8 @@
 mod support;
 
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use support::esme::Esme;
 use support::gateway::{Gateway, PASSWORD, PROGRAM, Site, Wanted, mo_route, route, service, upstream};
@@ -242,4 +244,84 @@ async fn a_key_is_replaced_without_a_moment_without_any_and_the_list_of_addresse
     reloaded(&site).await;
     assert_eq!(asked(&site, messages, new).await, None, "its connection is closed at once");
     assert!(gateway.terminate().await.success());
+}
+
+/// An HTTP server that reads a request on each connection and answers with the status that is wanted just then.
+async fn webhook(status: Arc<AtomicU16>) -> (std::net::SocketAddr, Arc<AtomicU16>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+    let addr = listener.local_addr().expect("it listens");
+    let wanted = Arc::clone(&status);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut octets = vec![0; 64 << 10];
+            let _ = stream.read(&mut octets).await;
+            let status = wanted.load(Ordering::SeqCst);
+            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (addr, status)
+}
+
+/// `trunkline webhooks …`, asked of the site's process.
+async fn webhooks(site: &Site, args: &[&str]) -> serde_json::Value {
+    let mut command = Command::new(PROGRAM);
+    command.args(["webhooks", "--json", "--data-dir"]).arg(site.path("data")).args(args);
+    let run = tokio::task::spawn_blocking(move || command.output());
+    let output = run.await.expect("it does not panic").expect("the program was built");
+    assert!(output.status.success(), "{}", said(&output));
+    let last = String::from_utf8_lossy(&output.stdout).lines().last().map(str::to_owned);
+    serde_json::from_str(&last.unwrap_or_default()).expect("it is JSON")
+}
+
+#[tokio::test]
+async fn a_webhook_that_came_with_a_reload_is_told_and_what_it_refused_is_told_again() {
+    let smsc = Smsc::start(None).await;
+    let (addr, status) = webhook(Arc::new(AtomicU16::new(400))).await;
+    let behind = format!("{}{}", upstream("a", smsc.addr, ""), route(&["a"], ""));
+    let without = format!("{}{behind}", service("shop", ""));
+    let hook = format!(
+        "receipts = \"webhook\"\n[[service.webhook]]\nid = \"main\"\nurl = \"http://{addr}/\"\n\
+         secret_file = \"secret\"\nevents = [\"receipts\"]\ndelay = \"10ms\""
+    );
+    let with = format!("{}{behind}", service("shop", &hook));
+    let wanted = |rest| Wanted {
+        http: Some("allow_private = [\"127.0.0.0/8\"]"),
+        store: "checkpoint_every = \"100ms\"",
+        rest,
+        ..Wanted::default()
+    };
+    let site = Site::new(&wanted(&without));
+    site.write("secret", "a secret of sixteen octets");
+    let _gateway = site.start().await;
+    smsc.bound(1).await;
+    assert_eq!(webhooks(&site, &[]).await, serde_json::json!([]));
+
+    site.configure(&wanted(&with));
+    reloaded(&site).await;
+    let mut shop = Esme::bound(site.smpp_plain, None, TRX, "shop").await;
+    shop.send("33612345678", "hello").await.expect("it is accepted");
+    let mut shown = serde_json::Value::Null;
+    for _ in 0..600 {
+        shown = webhooks(&site, &[]).await;
+        let is_listed = webhooks(&site, &["dead", "shop/main"]).await[0]["kind"] == "receipt";
+        if shown[0]["dead"] == 1 && is_listed {
+            break;
+        }
+        support::pass(support::ms(50)).await;
+    }
+    assert_eq!((&shown[0]["id"], &shown[0]["dead"]), (&"shop/main".into(), &1.into()), "{shown}");
+    status.store(204, Ordering::SeqCst);
+    let told = webhooks(&site, &["retry", "shop/main", "--watch"]).await;
+    assert_eq!(told["id"], "shop/main");
+    for _ in 0..600 {
+        shown = webhooks(&site, &[]).await;
+        if shown[0]["dead"] == 0 && shown[0]["waiting"] == 0 && shown[0]["under_way"] == 0 {
+            break;
+        }
+        support::pass(support::ms(50)).await;
+    }
+    assert_eq!((&shown[0]["dead"], &shown[0]["waiting"]), (&0.into(), &0.into()), "{shown}");
+    let again = webhooks(&site, &["replay", "shop/main", "--after", "0"]).await;
+    assert!(again["owed"].as_u64().is_some_and(|owed| owed >= 1), "{again}");
 }

@@ -110,12 +110,13 @@ impl Running {
 /// What the admin listener needs of the settings.
 pub(super) fn open(engine: &crate::engine::Engine, settings: &Settings) -> Open {
     let services = || settings.gateway.services.iter();
+    let webhooks = settings.http_services.iter().flat_map(|service| &service.webhooks);
     Open {
         engine: engine.clone(),
         country: settings.gateway.rules.country.clone(),
         services: services().map(|service| service.id.clone()).collect(),
         listed: services().filter(|service| service.watched).map(|service| service.id.clone()).collect(),
-        endpoints: services().flat_map(|s| s.endpoints.iter().map(|endpoint| endpoint.id.clone())).collect(),
+        endpoints: webhooks.map(|webhook| (webhook.id.clone(), webhook.concurrency)).collect(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Settings;
 use crate::gateway::settings::EndpointKind;
-use crate::push::{self, Endpoint, Errors, Kind};
+use crate::push::{Endpoint, Errors, Kind};
 use crate::vendor::timetochat::Vocabulary;
 
 /// The webhooks of all services.
@@ -31,7 +31,7 @@ pub(super) fn endpoints(settings: &Settings) -> Vec<Endpoint> {
                 timeout: hook.timeout,
                 allow_private: settings.allow_private.clone(),
                 ca: hook.ca.clone(),
-                ..push::Endpoint::new(&hook.id, name, kind, hook.url.clone())
+                ..Endpoint::new(&hook.id, name, kind, hook.url.clone())
             });
         }
     }

@@ -28,7 +28,7 @@ mod send;
 mod token;
 mod webhooks;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use axum::Router;
@@ -75,8 +75,8 @@ pub struct Open {
     pub services: Vec<String>,
     /// Of these, the ones whose messages can be listed.
     pub listed: HashSet<String>,
-    /// Ids of the configured webhooks: `service/name`.
-    pub endpoints: HashSet<String>,
+    /// Ids of the configured webhooks (`service/name`), and how many calls each may get at once.
+    pub endpoints: HashMap<String, u32>,
 }
 
 impl std::fmt::Debug for Admin {

@@ -23,19 +23,22 @@ pub(super) async fn list(operator: Operator) -> Result<Json<Value>, Problem> {
 }
 
 fn shown(endpoint: &EndpointStanding, open: &Open) -> Value {
-    let is_configured = open.endpoints.contains(&endpoint.id);
-    let state = match (is_configured, endpoint.figures) {
-        (false, _) => "removed",
-        (true, figures) if figures.links == 0 => "down",
-        (true, figures) if figures.window == 0 => "paused",
-        (true, _) => "up",
+    let figures = endpoint.figures;
+    // Its window tells the breaker: closed, all that is allowed at once; on trial, less; open, none.
+    let (state, breaker) = match open.endpoints.get(&endpoint.id) {
+        None => ("removed", None),
+        Some(_) if figures.links == 0 => ("down", None),
+        Some(_) if figures.window == 0 => ("paused", Some("open")),
+        Some(&concurrency) if figures.window < concurrency => ("up", Some("trial")),
+        Some(_) => ("up", Some("closed")),
     };
     json!({
         "id": endpoint.id,
         "state": state,
-        "waiting": endpoint.owed.saturating_sub(u64::from(endpoint.figures.under_way)),
-        "under_way": endpoint.figures.under_way,
-        "window": endpoint.figures.window,
+        "breaker": breaker,
+        "waiting": endpoint.owed.saturating_sub(u64::from(figures.under_way)),
+        "under_way": figures.under_way,
+        "window": figures.window,
         "dead": endpoint.dead,
     })
 }
