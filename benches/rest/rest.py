@@ -134,11 +134,13 @@ class Rest(load.Bench):
         return json.loads(lines[-1])
 
     def received(self):
-        try:
-            with open(self.path("received"), encoding="ascii") as f:
-                return int(f.read().split()[0])
-        except (OSError, ValueError, IndexError):
-            return 0
+        for _ in range(20):
+            try:
+                with open(self.path("received"), encoding="ascii") as f:
+                    return int(f.read().split()[0])
+            except (OSError, ValueError, IndexError):
+                time.sleep(0.02)  # not there yet, or just being written
+        return 0
 
     def end(self):
         self.daemon.end()

@@ -12,7 +12,7 @@ const check = (name, holds, detail = "") => {
 };
 
 const browser = await puppeteer.launch({
-  executablePath: process.env.CHROMIUM || "chromium",
+  executablePath: process.env.CHROMIUM,
   headless: true,
   args: ["--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server"],
 });
@@ -69,7 +69,7 @@ async function run(page, method, path, fields, body) {
   await (await element.$(".btn.execute")).click();
   const answer = await answered;
   const shown = await page.waitForFunction(
-    (block) => block.querySelector(".live-responses-table .response-col_status")?.textContent.trim(),
+    (block) => block.querySelector(".live-responses-table tbody .response-col_status")?.textContent.trim(),
     { timeout: 10_000 },
     element,
   );

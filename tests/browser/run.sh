@@ -27,11 +27,11 @@ mkdir -p "${SHOTS:-$work}"
 job=$(SHOTS=${SHOTS:-$work} python3 - "$told" <<'PY'
 import json, os, sys
 told = json.loads(sys.argv[1])
-print(json.dumps({"base": "http://" + told["http"], "service": told["rest_id"], "password": told["password"],
-                  "sender": told["rest_sender"], "key": told["api_key"], "shots": os.environ["SHOTS"]}))
+print(json.dumps({"base": "http://" + told["http"], "service": told["service_id"], "password": told["password"],
+                  "sender": told["sender"], "key": told["api_key"], "shots": os.environ["SHOTS"]}))
 PY
 ) || die "the demo does not say how to log in: $told"
-timeout 180 node run.mjs "$job" | tee "$work/results"
+CHROMIUM=${CHROMIUM:-$(command -v chromium)} timeout 180 node run.mjs "$job" | tee "$work/results"
 passed=$(grep -c '^ok ' "$work/results") failed=$(grep -c '^FAIL ' "$work/results")
 [ "$passed" -ge 9 ] || failed=$((failed + 1))
 grep -i panic "$work/err" && failed=$((failed + 1))
