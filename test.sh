@@ -7,7 +7,7 @@
 set -u
 cd "$(dirname "$0")" || exit 1
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
-steps=(tools format clippy build test fuzz interop load)
+steps=(tools format clippy build test fuzz interop browser load)
 case "${1:-}" in
     "") ;;
     long) steps+=(long) ;;
@@ -27,7 +27,7 @@ step() {
     echo "── $name"
     "$@"
     local status=$?
-    case $name in test | fuzz | interop | chaos*) ;; *) [ "$status" -eq 0 ] && add 1 0 || add 0 1 ;; esac
+    case $name in test | fuzz | interop | browser | chaos*) ;; *) [ "$status" -eq 0 ] && add 1 0 || add 0 1 ;; esac
     # A step that failed without saying how many of its parts did.
     [ "$status" -ne 0 ] && [ "$failed" -eq "$before" ] && add 0 1
     [ "$failed" -gt "$before" ] && failures+=("$name")
@@ -54,6 +54,9 @@ tools() {
     python3 -c 'import venv, ensurepip' 2>/dev/null || need "no venv yet" python3-venv >/dev/null
     python3 -c 'import venv, ensurepip' || bad=1
     need openssl openssl || bad=1
+    need chromium chromium || bad=1
+    need wrk wrk || bad=1
+    need curl curl || bad=1
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt || bad=1
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy || bad=1
     cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz --version 0.13.2 || bad=1
@@ -109,8 +112,18 @@ interop() {
     return "$status"
 }
 
-# A short load run below saturation: the figures are shown, not judged, but nothing may be lost, repeated or left over.
-load() { benches/load.sh latency --rate 8000 --seconds 10 --runs 1 --no-bounds; }
+browser() {
+    TRUNKLINE=${CARGO_TARGET_DIR:-$PWD/target}/release/trunkline tests/browser/run.sh 2>&1 | tee "$logs/browser"
+    local status=${PIPESTATUS[0]}
+    last_counts "$logs/browser"
+    return "$status"
+}
+
+# Short load runs below saturation: the figures are shown, not judged, but nothing may be lost, repeated or left over.
+load() {
+    benches/load.sh latency --rate 8000 --seconds 10 --runs 1 --no-bounds &&
+        benches/rest.sh accept --seconds 5 --runs 1 --no-bounds && benches/rest.sh push --seconds 5 --no-bounds
+}
 
 chaos_again() {
     timeout -k 30 600 cargo test --locked --test chaos -- --show-output >"$logs/chaos" 2>&1
@@ -129,9 +142,10 @@ for name in "${steps[@]}"; do
             for n in $(seq "${CHAOS_RUNS:-10}"); do step "chaos $n" chaos_again; done
             FUZZ_SECONDS=${LONG_FUZZ_SECONDS:-600} step fuzz fuzz
             step figures benches/load.sh all
+            step "figures of REST" benches/rest.sh all
             ;;
         tools) step tools tools || break ;;
-        format | clippy | build | fuzz | interop | load) step "$name" "$name" ;;
+        format | clippy | build | fuzz | interop | browser | load) step "$name" "$name" ;;
         *) echo "no step $name: ${steps[*]}"; exit 2 ;;
     esac
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Proof with software that no one here wrote: node-smpp and python-smpplib as clients of `trunkline demo`, over TLS and plain,
-# and node-smpp as the SMSC behind an upstream. Installs both libraries as pinned; a peer that is missing fails the run.
+# node-smpp as the SMSC behind an upstream, and schemathesis against the descriptions of the HTTP interfaces. Installs both libraries as pinned; a peer that is missing fails the run.
 # TRUNKLINE names the program (default: built here, profile release).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -87,6 +87,10 @@ node_client "node-smpp, TLS" tls
 node_client "node-smpp, plain" plain
 python_client "python-smpplib, TLS" tls
 python_client "python-smpplib, plain" plain
+
+# The HTTP façade of the same demo: both descriptions against what it does, and a client written for the vendor.
+field() { python3 -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$told" "$1"; }
+run 2 ./schemathesis.sh "http://$(field http)" "$(field api_key)" "$(field service_id)" "$(field password)"
 
 smsc plain null null
 demo behind-plain --upstream "smpp://gateway:s3cret@127.0.0.1:$port?window=10&sessions=2"

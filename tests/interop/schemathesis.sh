@@ -31,7 +31,7 @@ run() {
     local name=$1 config=$2 path=$3 token=$4
     shift 4
     if (cd "$work" && timeout 240 "$venv/bin/schemathesis" --config-file "$config" run "$base$path" -H "Authorization: Bearer $token" \
-        --checks all --max-examples "${EXAMPLES:-30}" --seed "${SEED:-1}" --workers 1 --request-timeout 10 --warnings off --continue-on-failure "$@") \
+        --checks all --max-examples "${EXAMPLES:-20}" --seed "${SEED:-1}" --workers 1 --request-timeout 10 --warnings off --continue-on-failure "$@") \
         >"$work/said" 2>&1; then
         echo "ok schemathesis, $name: $(grep -oE '[0-9]+ generated, .*' "$work/said" | head -n 1)"
     else
