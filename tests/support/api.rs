@@ -203,7 +203,7 @@ fn start_engine(data: &Path, services: Vec<Service>, clock: &Arc<Clock>) -> Engi
 
 /// A session of the upstream that takes everything and reports it as delivered; what goes to a number that ends in 99 it
 /// takes and never reports.
-async fn bind_upstream(engine: &Engine) -> LinkId {
+pub async fn bind_upstream(engine: &Engine) -> LinkId {
     let (link, mailbox) = engine.open_link();
     let bound = Input::UpstreamBound { link, upstream: UpstreamNo(0), window: 1_000 };
     engine.send(bound).await.expect("the engine works");

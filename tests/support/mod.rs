@@ -7,6 +7,7 @@ pub mod esme;
 pub mod gateway;
 pub mod load;
 pub mod metrics;
+pub mod receiver;
 pub mod smsc;
 pub mod tls;
 pub mod wire;
