@@ -305,12 +305,20 @@ async fn stopping_waits_for_what_is_under_way_and_begins_nothing_new() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_webhook_is_lost_over_kills_under_load() {
     const KILLS: usize = 5;
-    let (smsc, receiver) = (Smsc::start(None).await, Receiver::start().await);
+    let smsc = Smsc::start(None).await;
+    let mut calls = 0;
+    let receiver = Receiver::with(move |_| {
+        calls += 1;
+        // At first it fails often enough for the log to speak of it.
+        Reaction::Status(if calls <= 10 { 500 } else { 200 })
+    })
+    .await;
     let hook = format!(
         "receipts = \"webhook\"\n[[service.webhook]]\nid = \"main\"\nurl = \"{}\"\nsecret_file = \"secret\"\n\
          delay = \"50ms\"\ndelay_max = \"200ms\"\n",
         url(&receiver)
     );
+    let hook = hook.replace("/hook", "/hook/s3cr3t-path?token=s3cr3t-query");
     let rest = [service("shop", &hook), upstream("a", smsc.addr, "window = 100"), route(&["a"], "")].concat();
     let wanted = Wanted { http: Some("allow_private = [\"127.0.0.1\"]\n"), rest: &rest, ..Wanted::default() };
     let site = Site::new(&wanted);
@@ -330,6 +338,9 @@ async fn no_webhook_is_lost_over_kills_under_load() {
     gateway.until("everything is told", |metrics| metrics.stages() == [0; 4]).await;
     let doubled = gateway.metrics().await.duplicates("delivery");
     assert!(gateway.terminate().await.success());
+
+    let log = site.log();
+    assert!(log.contains("the webhook fails") && !log.contains("s3cr3t"), "{log}");
 
     let calls = receiver.taken();
     let mut copies: HashMap<String, u64> = HashMap::new();
