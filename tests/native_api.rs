@@ -1,6 +1,5 @@
 //! The native API over HTTP: who may ask, what is sent, what is told, and what a repetition is.
 
-#[allow(dead_code, unreachable_pub, reason = "each test takes the part that it needs")]
 mod support;
 
 use serde_json::{Value, json};

@@ -406,7 +406,7 @@ impl Sink for RowWriter {
         self.put_index(indexed);
     }
     fn key(&mut self, scope: Scope, key: [u8; 16], known: &Known) {
-        RowWriter::put_key(self, scope, key, known);
+        Self::put_key(self, scope, key, known);
     }
     fn blocked(&mut self, service: ServiceNo, number: u64, blocked: bool) {
         let mut key = [0; 10];
