@@ -5,13 +5,15 @@
 //! A GET is repeated until its answer is that of the page, since what a message does takes a moment. An HTML comment
 //! `<!-- receive FROM TO TEXT -->` has a mobile send a message.
 
-#[allow(dead_code, unreachable_pub, reason = "each test takes the part that it needs")]
 mod support;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::Value;
-use support::api::{Api, KEY, Reply};
+use support::api::{Api, KEY, Reply, Wanted};
+use trunkline::gateway::settings::{Endpoint, EndpointKind};
+use trunkline::http::v1::{Config, Quota, Webhook};
 
 /// One thing that the page has happen.
 #[derive(Debug)]
@@ -118,11 +120,26 @@ async fn ask(api: &Api, request: &str) -> Reply {
     api.raw(method, path, &headers, body.as_bytes()).await
 }
 
+/// The service of the page: it has a limit, and a webhook that is told what mobiles send.
+fn wanted() -> Wanted {
+    let mut wanted = Wanted::default();
+    let endpoint =
+        Endpoint { sent: false, receipts: false, ..Endpoint::new("shop/main", EndpointKind::Native) };
+    if let (Some(service), Some(access)) = (wanted.services.first_mut(), wanted.config.services.first_mut()) {
+        service.monthly_limit = Some(1_000);
+        access.quota = Quota::of(service);
+        access.webhooks = vec![Webhook::of(&endpoint, "shop.example")];
+        service.endpoints = vec![endpoint];
+    }
+    let timezone = jiff::tz::TimeZone::get("Europe/Paris").expect("it is known");
+    Wanted { config: Config { timezone, ..wanted.config }, ..wanted }
+}
+
 #[tokio::test]
 async fn every_example_of_the_page_does_what_it_says() {
     let page =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/API.md")).expect("docs/API.md");
-    let api = Api::start().await;
+    let api = Api::with(wanted()).await;
     let mut learned = Learned::default();
     let mut asked = 0;
     for step in steps(&page) {
@@ -139,6 +156,8 @@ async fn every_example_of_the_page_does_what_it_says() {
         let tries = if request.starts_with("GET ") { 400 } else { 1 };
         let mut difference = None;
         for attempt in 1..=tries {
+            // Figures are drawn anew as time passes.
+            api.clock.advance(Duration::from_millis(100));
             let reply = ask(&api, &request).await;
             let mut now = learned.clone();
             difference = if reply.status == status {

@@ -10,7 +10,7 @@ use super::StartError;
 use crate::clock::Clock;
 use crate::config::{HttpService, OutsideGsm, Settings};
 use crate::engine::Engine;
-use crate::gateway::settings::Unknown;
+use crate::gateway::settings::{Endpoint, Unknown};
 use crate::http::facade::{self, Part};
 use crate::http::hooks::{Hooks, Rejected};
 use crate::http::mug::{self, Mug, Outside, SigningKey, Vocabulary};
@@ -62,6 +62,11 @@ impl Interfaces {
         self.mug.configure(timetochat(settings, self.key.clone()));
     }
 
+    /// Ends the event streams, which would not end by themselves.
+    pub(super) fn end_streams(&self) {
+        self.v1.end_streams();
+    }
+
     /// All of it, refusing new requests once `closing` is cancelled.
     pub(super) fn router(&self, closing: CancellationToken) -> Router {
         let mut parts: Vec<Part> = facade::native(&self.v1);
@@ -79,16 +84,29 @@ impl Interfaces {
 /// What the native API is told: who has a key may use it.
 fn native(settings: &Settings) -> v1::Config {
     let services = settings.http_services.iter().filter(|service| !service.keys.is_empty());
-    let access = |service: &HttpService| v1::ServiceAccess {
-        id: service.service.clone(),
+    let rules = &settings.gateway.rules;
+    v1::Config {
+        services: services.clone().map(|service| access(settings, service)).collect(),
+        keys: services.flat_map(|service| service.keys.iter().cloned()).collect(),
+        timezone: rules.timezone.clone(),
+        ..v1::Config::new(rules.country.clone())
+    }
+}
+
+fn access(settings: &Settings, service: &HttpService) -> v1::ServiceAccess {
+    let told = settings.gateway.services.iter().find(|told| told.id == service.service);
+    let endpoints = told.map(|told| told.endpoints.as_slice()).unwrap_or_default();
+    let webhook = |endpoint: &Endpoint| {
+        let hook = service.webhooks.iter().find(|hook| hook.id == endpoint.id);
+        v1::Webhook::of(endpoint, hook.and_then(|hook| hook.url.host()).unwrap_or_default())
+    };
+    v1::ServiceAccess {
         profile: service.profile,
         rate: service.rate,
         allow_from: service.allow_from.clone(),
-    };
-    v1::Config {
-        services: services.clone().map(access).collect(),
-        keys: services.flat_map(|service| service.keys.iter().cloned()).collect(),
-        ..v1::Config::new(settings.gateway.rules.country.clone())
+        quota: told.map(v1::Quota::of).unwrap_or_default(),
+        webhooks: endpoints.iter().map(webhook).collect(),
+        ..v1::ServiceAccess::new(&service.service)
     }
 }
 

@@ -244,6 +244,7 @@ impl Running {
         self.closing.cancel();
         let patience = self.drain + SMPP_PATIENCE;
         tokio::join!(self.smpp.stop(patience), self.vendors.stop(patience), self.push.stop(self.drain));
+        self.interfaces.end_streams();
         let engine = self.engine.clone();
         if tokio::task::spawn_blocking(move || engine.stop()).await.is_err() {
             tracing::error!("stopping the engine has failed; the journal holds everything");

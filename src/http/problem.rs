@@ -31,6 +31,8 @@ struct Inner {
     retry_after_s: Option<u64>,
     /// Further headers of the answer.
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Further members of the body.
+    members: Vec<(&'static str, Value)>,
 }
 
 /// One fault of a request.
@@ -112,6 +114,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after_s,
             headers: Vec::new(),
+            members: Vec::new(),
         };
         Self(Box::new(inner))
     }
@@ -166,6 +169,12 @@ impl Problem {
         self
     }
 
+    /// The same with another member (RFC 9457 §3.2).
+    pub(crate) fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.0.members.push((name, value.into()));
+        self
+    }
+
     /// The same with another header.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.push((name, value));
@@ -184,7 +193,7 @@ impl Problem {
 
     /// Its body.
     pub(crate) fn to_value(&self) -> Value {
-        let Inner { status, code, detail, errors, .. } = &*self.0;
+        let Inner { status, code, detail, errors, members, .. } = &*self.0;
         let mut body = json!({
             "type": format!("/docs/problems#{code}"),
             "title": title(code).unwrap_or_default(),
@@ -192,10 +201,11 @@ impl Problem {
             "code": code,
             "detail": detail,
         });
-        if !errors.is_empty()
-            && let Some(body) = body.as_object_mut()
-        {
-            body.insert("errors".into(), json!(errors));
+        if let Some(body) = body.as_object_mut() {
+            if !errors.is_empty() {
+                body.insert("errors".into(), json!(errors));
+            }
+            body.extend(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         }
         body
     }

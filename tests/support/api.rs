@@ -75,8 +75,7 @@ fn senders() -> HashSet<String> {
 }
 
 pub fn access_of(id: &str) -> ServiceAccess {
-    let profile = trunkline::gateway::settings::Profile::Standard;
-    ServiceAccess { id: id.to_owned(), profile, rate: 0, allow_from: None }
+    ServiceAccess::new(id)
 }
 
 pub fn key(service: &str, secret: &str, scopes: Scopes) -> ApiKey {
@@ -103,7 +102,8 @@ impl Api {
         let server = http::bind((Ipv4Addr::LOCALHOST, 0).into()).await.expect("loopback has free ports");
         let addr = server.addr;
         let router = facade::router(facade::native(&v1));
-        tokio::spawn(server.serve(router, http::Limits::default(), stop.clone()));
+        let limits = http::Limits { connections_max: 20_000, ..http::Limits::default() };
+        tokio::spawn(server.serve(router, limits, stop.clone()));
         Self { addr, engine, v1, clock, upstream, stop, data }
     }
 

@@ -9,6 +9,7 @@ pub mod load;
 pub mod metrics;
 pub mod receiver;
 pub mod smsc;
+pub mod sse;
 pub mod tls;
 pub mod wire;
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::quota::{Quota, Webhook};
 use crate::engine::Engine;
 use crate::gateway::id::ServiceNo;
 use crate::gateway::limit::TokenBucket;
@@ -20,6 +21,25 @@ pub struct ServiceAccess {
     pub rate: u32,
     /// Addresses it may come from. `None`: any.
     pub allow_from: Option<AllowFrom>,
+    /// Its limits, for showing.
+    pub quota: Quota,
+    /// Its webhooks, for showing.
+    pub webhooks: Vec<Webhook>,
+}
+
+impl ServiceAccess {
+    /// A service of the standard profile that may come from anywhere, as often as it likes.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            profile: Profile::Standard,
+            rate: 0,
+            allow_from: None,
+            quota: Quota::default(),
+            webhooks: Vec::new(),
+        }
+    }
 }
 
 /// The same in use.
@@ -28,6 +48,8 @@ pub(super) struct Access {
     pub(super) id: Arc<str>,
     pub(super) profile: Profile,
     pub(super) rate: u32,
+    pub(super) quota: Quota,
+    pub(super) webhooks: Vec<Webhook>,
     allow_from: Option<AllowFrom>,
     no: OnceLock<ServiceNo>,
     bucket: Arc<Mutex<TokenBucket>>,
@@ -57,6 +79,8 @@ impl Access {
             id: service.id.into(),
             profile: service.profile,
             rate: service.rate,
+            quota: service.quota,
+            webhooks: service.webhooks,
             allow_from: service.allow_from,
             no: OnceLock::new(),
             bucket,

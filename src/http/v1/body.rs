@@ -166,6 +166,20 @@ impl Members {
         self.text(name)
     }
 
+    /// A whole number within `range` that has to be there.
+    pub(in crate::http) fn needed_number(
+        &mut self,
+        name: &str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<u64> {
+        if self.members.get(name).is_none_or(Value::is_null) {
+            self.members.shift_remove(name);
+            self.fault(name, "required", "is missing");
+            return None;
+        }
+        self.number(name, range)
+    }
+
     /// A whole number within `range`.
     pub(in crate::http) fn number(
         &mut self,

@@ -11,7 +11,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::V1;
 use super::access::{Access, Spent};
-use super::keys::{Opened, Scopes};
+use super::keys::{KeyMark, Opened, Scopes};
+use super::quota::{Quota, Webhook};
 use crate::gateway::id::ServiceNo;
 use crate::gateway::settings::Profile;
 use crate::http::problem::Problem;
@@ -30,6 +31,7 @@ pub(in crate::http) struct Authenticated {
     /// Which table counts the service's segments.
     pub(in crate::http) profile: Profile,
     access: Arc<Access>,
+    key: KeyMark,
     now_us: u64,
 }
 
@@ -54,6 +56,26 @@ impl Authenticated {
             Ok(challenge) => problem.header(header::WWW_AUTHENTICATE, challenge),
             Err(_) => problem,
         })
+    }
+
+    /// The service's limits, for showing.
+    pub(super) fn quota(&self) -> &Quota {
+        &self.access.quota
+    }
+
+    /// The service's webhooks, for showing.
+    pub(super) fn webhooks(&self) -> &[Webhook] {
+        &self.access.webhooks
+    }
+
+    /// Requests per second; `None`: as many as it likes.
+    pub(super) fn rate(&self) -> Option<u32> {
+        Some(self.access.rate).filter(|&rate| rate > 0)
+    }
+
+    /// The key that was used.
+    pub(super) fn key(&self) -> KeyMark {
+        self.key
     }
 }
 
@@ -120,6 +142,7 @@ fn admit(v1: &V1, headers: &HeaderMap, from: Option<IpAddr>, now_us: u64) -> Res
         service_id: Arc::clone(&opened.access.id),
         scopes: opened.scopes,
         profile: opened.access.profile,
+        key: opened.mark,
         access: opened.access,
         now_us,
     })

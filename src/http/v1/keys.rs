@@ -120,6 +120,18 @@ pub(super) struct Opened {
     pub(super) access: Arc<Access>,
     pub(super) scopes: Scopes,
     pub(super) not_after_ms: Option<u64>,
+    pub(super) mark: KeyMark,
+}
+
+/// By what a key is known again later: its SHA-256.
+#[derive(Clone, Copy)]
+pub(super) struct KeyMark([u8; 32]);
+
+impl fmt::Debug for KeyMark {
+    /// Without what the key is compared with.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyMark")
+    }
 }
 
 impl Keys {
@@ -127,8 +139,13 @@ impl Keys {
     pub(super) fn new(keys: Vec<ApiKey>, accesses: &HashMap<String, Arc<Access>>) -> Self {
         let opened = |key: ApiKey| {
             let access = Arc::clone(accesses.get(&key.service)?);
-            let opened =
-                Opened { id: key.id.into(), access, scopes: key.scopes, not_after_ms: key.not_after_ms };
+            let opened = Opened {
+                id: key.id.into(),
+                access,
+                scopes: key.scopes,
+                not_after_ms: key.not_after_ms,
+                mark: KeyMark(key.secret_sha256),
+            };
             Some((key.secret_sha256, opened))
         };
         Self(keys.into_iter().filter_map(opened).collect())
@@ -140,6 +157,12 @@ impl Keys {
     /// keys that are there, since nobody can steer a digest towards another octet by octet.
     pub(super) fn find(&self, given: &[u8]) -> Option<Opened> {
         self.0.get(&sha256(given)).cloned()
+    }
+
+    /// Whether a key that was used before still opens `wanted`.
+    pub(super) fn still_opens(&self, mark: KeyMark, wanted: Scopes, now_ms: u64) -> bool {
+        let is_valid = |opened: &Opened| opened.not_after_ms.is_none_or(|end| now_ms < end);
+        self.0.get(&mark.0).is_some_and(|opened| is_valid(opened) && opened.scopes.contain(wanted))
     }
 }
 

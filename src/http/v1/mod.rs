@@ -5,13 +5,21 @@
 //! (`http::problem`); bodies are read by `body`, which tells every fault at once.
 
 mod access;
+mod blacklist;
 mod body;
+mod events;
 mod guard;
+mod incoming;
 mod keys;
 mod messages;
 mod openapi;
+mod path;
 mod query;
+mod quota;
 mod segments;
+mod stream;
+mod usage;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,6 +30,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{any, get};
+use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
 
 use self::access::Access;
 pub use self::access::ServiceAccess;
@@ -30,6 +40,9 @@ use self::keys::Keys;
 pub use self::keys::{ApiKey, Scopes, sha256};
 use self::messages::InFlight;
 pub use self::openapi::openapi;
+pub use self::quota::{Quota, Webhook};
+pub use self::stream::StreamLimits;
+use self::stream::Streams;
 use super::problem::Problem;
 use super::strangers::Strangers;
 use crate::clock::Clock;
@@ -47,13 +60,24 @@ pub struct Config {
     /// Requests per second and address that are answered though they carry no key that opens anything; 0 is
     /// unlimited.
     pub strangers_rate: u32,
+    /// Where months begin and end, for showing.
+    pub timezone: TimeZone,
+    /// How many event streams may be open; taken over at the start only.
+    pub streams: StreamLimits,
 }
 
 impl Config {
     /// Nobody's API in `country`; strangers get a hundred answers per second.
     #[must_use]
     pub fn new(country: impl Into<String>) -> Self {
-        Self { services: Vec::new(), keys: Vec::new(), country: country.into(), strangers_rate: 100 }
+        Self {
+            services: Vec::new(),
+            keys: Vec::new(),
+            country: country.into(),
+            strangers_rate: 100,
+            timezone: TimeZone::UTC,
+            streams: StreamLimits::default(),
+        }
     }
 }
 
@@ -69,6 +93,9 @@ struct Inner {
     told: RwLock<Arc<Told>>,
     strangers: Strangers,
     in_flight: InFlight,
+    streams: Streams,
+    /// Ends all streams.
+    stop: CancellationToken,
 }
 
 /// A [`Config`] in use.
@@ -78,6 +105,7 @@ struct Told {
     keys: Keys,
     country: String,
     strangers_rate: u32,
+    timezone: TimeZone,
 }
 
 impl V1 {
@@ -89,9 +117,13 @@ impl V1 {
             keys: Keys::default(),
             country: String::new(),
             strangers_rate: 0,
+            timezone: TimeZone::UTC,
         };
         let started = clock.instant();
         let told = RwLock::new(Arc::new(nobody));
+        let stop = CancellationToken::new();
+        let source = Arc::new(events::EngineSource(engine.clone()));
+        let streams = Streams::new(source, config.streams, stop.clone());
         let v1 = Self(Arc::new(Inner {
             engine,
             clock,
@@ -99,6 +131,8 @@ impl V1 {
             told,
             strangers: Strangers::default(),
             in_flight: InFlight::default(),
+            streams,
+            stop,
         }));
         v1.configure(config);
         v1
@@ -118,7 +152,8 @@ impl V1 {
             })
             .collect();
         let keys = Keys::new(config.keys, &accesses);
-        let told = Told { accesses, keys, country: config.country, strangers_rate: config.strangers_rate };
+        let Config { country, strangers_rate, timezone, .. } = config;
+        let told = Told { accesses, keys, country, strangers_rate, timezone };
         *self.0.told.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(told);
     }
 
@@ -127,6 +162,11 @@ impl V1 {
         let guarded = Router::new()
             .merge(messages::router())
             .merge(segments::router())
+            .merge(events::router())
+            .merge(incoming::router())
+            .merge(blacklist::router())
+            .merge(webhooks::router())
+            .merge(usage::router())
             .route("/v1", any(not_found))
             .route("/v1/{*rest}", any(not_found))
             .method_not_allowed_fallback(method_not_allowed)
@@ -143,6 +183,19 @@ impl V1 {
 
     pub(in crate::http) fn utc_ms(&self) -> u64 {
         self.0.clock.utc_ms()
+    }
+
+    /// Ends all event streams, and lets none begin: the process stops. Other requests are answered as before.
+    pub fn end_streams(&self) {
+        self.0.stop.cancel();
+    }
+
+    fn streams(&self) -> &Streams {
+        &self.0.streams
+    }
+
+    fn timezone(&self) -> TimeZone {
+        self.told().timezone.clone()
     }
 
     fn in_flight(&self) -> &InFlight {

@@ -44,7 +44,15 @@ pub fn openapi() -> OpenApi {
 
 /// What each part of the API says of itself.
 fn parts() -> Vec<OpenApi> {
-    vec![super::messages::Api::openapi(), super::segments::Api::openapi()]
+    vec![
+        super::messages::Api::openapi(),
+        super::segments::Api::openapi(),
+        super::events::Api::openapi(),
+        super::incoming::Api::openapi(),
+        super::blacklist::Api::openapi(),
+        super::webhooks::Api::openapi(),
+        super::usage::Api::openapi(),
+    ]
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

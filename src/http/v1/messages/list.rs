@@ -21,7 +21,7 @@ use crate::http::v1::{Scopes, V1};
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Listed {
+pub(in crate::http::v1) struct Listed {
     /// The messages, without parts and history.
     messages: Vec<MessageView>,
     /// Pass this as `cursor` for what follows. Absent: nothing does. A page may be short, or empty, and still have one:
@@ -82,10 +82,33 @@ pub(super) async fn list(
     given: Given,
 ) -> Result<Json<Listed>, Problem> {
     who.require(Scopes::MESSAGES_READ)?;
-    let asked = Asked::read(given.parameters(), &v1.country())?;
+    list_of(&v1, who.service, given, Fixed::Nothing).await.map(Json)
+}
+
+/// What a path says of a list already, so that the query cannot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::http::v1) enum Fixed {
+    /// Nothing.
+    Nothing,
+    /// What mobiles have sent.
+    Incoming,
+    /// Both directions with the mobile of these digits.
+    Conversation(u64),
+}
+
+/// A page of a list.
+///
+/// # Errors
+/// 400 and 422 for what is asked wrongly, 503 when it cannot be read.
+pub(in crate::http::v1) async fn list_of(
+    v1: &V1,
+    service: ServiceNo,
+    given: Given,
+    fixed: Fixed,
+) -> Result<Listed, Problem> {
+    let asked = Asked::read(given.parameters(), &v1.country(), fixed)?;
     let (engine, now_ms) = (v1.engine().clone(), v1.utc_ms());
-    let page = read(move || page(&engine, who.service, &asked, now_ms)).await?;
-    Ok(Json(page))
+    read(move || page(&engine, service, &asked, now_ms)).await
 }
 
 /// A request for a page.
@@ -96,7 +119,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(mut parameters: Parameters, country: &str) -> Result<Self, Problem> {
+    fn read(mut parameters: Parameters, country: &str, fixed: Fixed) -> Result<Self, Problem> {
         let p = &mut parameters;
         let limit = p.number("limit", 1..=LIMIT_MAX);
         let cursor = p.text("cursor").map(|cursor| {
@@ -108,14 +131,22 @@ impl Asked {
         });
         let from_ms = p.time("from");
         let until_ms = p.time("until");
-        let number = number(p, country);
-        let state = p.word("state", &STATES.map(|state| (state, state)));
-        let reference = p.text("reference");
+        let number = match fixed {
+            Fixed::Nothing | Fixed::Incoming => number(p, country),
+            Fixed::Conversation(number) => Some(number),
+        };
+        let (state, reference, direction) = match fixed {
+            Fixed::Nothing => {
+                let words = [("mt", Direction::Mt), ("mo", Direction::Mo), ("any", Direction::Any)];
+                let state = p.word("state", &STATES.map(|state| (state, state)));
+                (state, p.text("reference"), p.word("direction", &words))
+            }
+            Fixed::Incoming => (None, None, Some(Direction::Mo)),
+            Fixed::Conversation(_) => (None, None, Some(Direction::Any)),
+        };
         if reference.as_ref().is_some_and(|reference| reference.chars().count() > REFERENCE_MAX) {
             p.fault("reference", "length", "has more than 100 characters");
         }
-        let direction =
-            p.word("direction", &[("mt", Direction::Mt), ("mo", Direction::Mo), ("any", Direction::Any)]);
         let newest_first = p.word("order", &[("newest", true), ("oldest", false)]);
         let (wanted, after) = match cursor.flatten() {
             Some((wanted, after)) => {

@@ -13,15 +13,17 @@ use axum::Router;
 use axum::routing::{get, post};
 
 pub(super) use self::content::Alphabets;
+pub(super) use self::list::{Fixed, Listed, list_of};
 pub(super) use self::once::InFlight;
-pub(in crate::http) use self::view::MessageView;
+pub(super) use self::show::{id_of, no_message};
+pub(in crate::http) use self::view::{MessageView, number};
 use super::V1;
 
 /// What this part of the API says of itself.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     paths(send::send, send::batch, show::show, list::list, cancel::cancel),
-    components(schemas(content::NewMessage, send::Taken, send::Batch, send::BatchAnswer, MessageView, list::Listed)),
+    components(schemas(content::NewMessage, send::Taken, send::Batch, send::BatchAnswer, MessageView, Listed)),
     tags((name = "messages", description = "Send messages, read how they fare, take them back."))
 )]
 pub(super) struct Api;

@@ -36,7 +36,7 @@ pub(super) async fn show(
 
 /// # Errors
 /// 404: what is no id names no message.
-pub(super) fn id_of(written: &str) -> Result<MessageId, Problem> {
+pub(in crate::http::v1) fn id_of(written: &str) -> Result<MessageId, Problem> {
     MessageId::from_hex(written).ok_or_else(no_message)
 }
 
@@ -63,6 +63,6 @@ pub(super) fn is_of(found: &Found, service: ServiceNo) -> bool {
     }
 }
 
-pub(super) fn no_message() -> Problem {
+pub(in crate::http::v1) fn no_message() -> Problem {
     Problem::not_found("the service has no message with this id")
 }
