@@ -172,3 +172,106 @@ impl Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::id::{MessageId, ServiceNo, UpstreamNo};
+    use crate::gateway::message::{Asked, AskedLast, Content, Doubt, Event, Part, Rows, Ties};
+    use crate::pdu::{Address, CommandStatus, DataCoding, EsmClass, RegisteredDelivery};
+
+    /// A message of `billed` segments in `parts` PDUs to which these things happened, a second after each other.
+    fn told(stage: Stage, billed: u8, parts: usize, history: &[(What, u8)]) -> Vec<String> {
+        let content = Content {
+            source: Address::EMPTY,
+            destination: Address::EMPTY,
+            esm_class: EsmClass::DEFAULT,
+            protocol_id: 0,
+            priority: 0,
+            registered_delivery: RegisteredDelivery::NONE,
+            data_coding: DataCoding::DEFAULT,
+            payload: Box::default(),
+            tlvs: Box::default(),
+            reference: Box::default(),
+        };
+        let part = Part {
+            stage: PartStage::Sent,
+            attempts: 1,
+            dispatched_ms: 0,
+            upstream_id: Box::default(),
+            link: None,
+        };
+        let event = |(second, &(what, part)): (u64, &(What, u8))| Event { at_ms: second * 1_000, what, part };
+        let message = Message {
+            id: MessageId([0; 12]),
+            service: ServiceNo(0),
+            upstream: UpstreamNo(0),
+            place: 0,
+            lane: 0,
+            accepted_ms: 0,
+            expires_ms: 0,
+            receipt_by_ms: 0,
+            not_before_ms: 0,
+            billed,
+            asked: Asked { last: AskedLast::Never, intermediate: false },
+            ties: Ties::default(),
+            content,
+            stage,
+            parts: vec![part; parts],
+            pending: 0,
+            history: (0..).zip(history).map(event).collect(),
+            rows: Rows::default(),
+        };
+        let word = |step: Step| {
+            let part = step.part.map_or(String::new(), |part| format!("{part} "));
+            format!("{} {part}{}", step.date_ms.unwrap_or_default() / 1_000, step.state.name())
+        };
+        super::history(&message, None).into_iter().map(word).collect()
+    }
+
+    const DELIVERED: Stage = Stage::Ended(End::Delivered);
+    const REFUSED: Stage = Stage::Ended(End::Refused);
+
+    #[test]
+    fn what_is_no_news_to_a_client_is_not_told() {
+        let history = [
+            (What::Accepted, 0),
+            (What::Dispatched(UpstreamNo(0)), 0),
+            (What::PutOff(CommandStatus::ESME_RTHROTTLED), 0),
+            (What::Dispatched(UpstreamNo(0)), 0),
+            (What::Sent, 0),
+            (What::Doubt(Doubt::Restart), 0),
+            (What::Sent, 0),
+            (What::Receipt(MessageState::ENROUTE), 0),
+            (What::Receipt(MessageState::DELIVERED), 0),
+            (What::Notified, 0),
+        ];
+        assert_eq!(told(DELIVERED, 1, 1, &history), ["0 NEW", "4 SENT", "8 RECEIVED"]);
+    }
+
+    #[test]
+    fn a_receipt_after_the_end_is_told_if_it_says_something_else() {
+        let history = [
+            (What::Accepted, 0),
+            (What::Sent, 0),
+            (What::Ended(End::Unknown, Reason::NoReceipt), 0),
+            (What::LateReceipt(MessageState::DELIVERED), 0),
+            (What::LateReceipt(MessageState::DELIVERED), 0),
+        ];
+        let expected = ["0 NEW", "1 SENT", "2 ERROR", "3 RECEIVED"];
+        assert_eq!(told(Stage::Ended(End::Unknown), 1, 1, &history), expected);
+    }
+
+    #[test]
+    fn each_part_of_an_ended_message_has_an_end() {
+        let refused =
+            [(What::Accepted, 0), (What::Sent, 1), (What::Refused(CommandStatus::ESME_RSUBMITFAIL), 2)];
+        let expected = ["0 NEW", "1 1/3 SENT", "2 2/3 REJECTED", "2 1/3 REJECTED", "2 3/3 REJECTED"];
+        assert_eq!(told(REFUSED, 3, 3, &refused), expected);
+        // Of a long history the middle is left out.
+        let cut = [(What::Accepted, 0), (What::Receipt(MessageState::DELIVERED), 2)];
+        assert_eq!(told(DELIVERED, 2, 2, &cut), ["0 NEW", "1 2/2 RECEIVED", "1 1/2 RECEIVED"]);
+        let whole = [(What::Accepted, 0), (What::Ended(End::Expired, Reason::Validity), 0)];
+        assert_eq!(told(Stage::Ended(End::Expired), 2, 1, &whole), ["0 NEW", "1 1/2 ERROR", "1 2/2 ERROR"]);
+    }
+}
