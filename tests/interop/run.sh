@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Proof with software that no one here wrote: node-smpp and python-smpplib as clients of `trunkline demo`, over TLS and plain,
 # node-smpp as the SMSC behind an upstream, and schemathesis against the descriptions of the HTTP interfaces. Installs both libraries as pinned; a peer that is missing fails the run.
+# Besides, a client of the vendor's REST methods, written from the vendor's document alone, before a gateway before a demo.
 # TRUNKLINE names the program (default: built here, profile release).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -80,6 +81,55 @@ run() {
     fi
 }
 node_client() { run 12 node client.js "$(job "$@")"; }
+# gateway NAME UPSTREAM: a gateway with the vendor's REST methods in front of a demo, whose line is UPSTREAM; its base is $base afterwards.
+gateway() {
+    local http admin
+    read -r http admin < <(python3 -c 'import socket
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+print(*("127.0.0.1:%d" % one.getsockname()[1] for one in held))')
+    mkdir "$work/$1"
+    python3 - "$work/$1" "$http" "$admin" "$2" <<'PY'
+import json, os, sys
+folder, http, admin, told = sys.argv[1:]
+told = json.loads(told)
+os.umask(0o077)
+for name, text in {"own": "s3cret", "up": told["password"]}.items():
+    open(f"{folder}/{name}", "w").write(text)
+open(f"{folder}/trunkline.toml", "w").write(f"""data_dir = "{folder}/data"
+[smpp]
+tls = "off"
+plain = "127.0.0.1:0"
+[admin]
+listen = "{admin}"
+[http]
+listen = "{http}"
+[[service]]
+id = "123456"
+password_file = "own"
+senders = ["0930000000"]
+rest = true
+[[upstream]]
+id = "demo"
+url = "smpp://{told["smpp_plain"]}"
+system_id = "{told["system_id"]}"
+password_file = "up"
+long = "udh"
+[[route]]
+upstreams = ["demo"]
+""")
+PY
+    "$TRUNKLINE" serve --config "$work/$1/trunkline.toml" >"$work/$1.out" 2>"$work/$1.out.err" &
+    pid=$!
+    ours+=("$pid")
+    for _ in $(seq 200); do
+        python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1])' "http://$admin/readyz" 2>/dev/null && break
+        sleep 0.1
+    done
+    base=http://$http/mug/api/V1/
+}
+mug_client() {
+    run 8 python3 mug.py "{\"base\":\"$base\",\"ca\":null,\"service\":\"123456\",\"password\":\"s3cret\",\"sender\":\"0930000000\",\"recipient\":\"0601020304\",\"name\":\"$1\"}"
+}
 python_client() { run 10 .venv/bin/python client.py "$(job "$@")"; }
 
 demo simulator
@@ -87,6 +137,8 @@ node_client "node-smpp, TLS" tls
 node_client "node-smpp, plain" plain
 python_client "python-smpplib, TLS" tls
 python_client "python-smpplib, plain" plain
+gateway mug "$told"
+mug_client "a REST client of the vendor's"
 
 # The HTTP façade of the same demo: both descriptions against what it does, and a client written for the vendor.
 field() { python3 -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$told" "$1"; }
