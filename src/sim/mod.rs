@@ -4,3 +4,6 @@
 //! the gateway as with a real peer.
 
 pub mod smsc;
+
+mod listen;
+mod post;

@@ -20,25 +20,25 @@
 //! [`Config::waiting_max`]; beyond it `submit_sm` gets `ESME_RMSGQFUL`.
 
 mod conduct;
-mod post;
 mod reply;
 mod session;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::conduct::Conduct;
-use self::post::PostOffice;
+use super::listen;
+use super::post::PostOffice;
 use crate::clock::Clock;
+use crate::pdu::COctets;
 
 /// How the simulated SMSC behaves.
 #[derive(Clone, Debug)]
@@ -115,9 +115,16 @@ pub async fn start(config: Config, clock: Arc<Clock>) -> io::Result<Running> {
     // Ids of another start do not come again: there are 2^20 for each millisecond that passed.
     let next_id = AtomicU64::new(clock.utc_ms() << 20);
     let post = PostOffice::new(config.waiting_max);
-    let smsc = Arc::new(Smsc { config, clock, post, next_id });
-    tasks.spawn(post::run(smsc.clone(), stop.clone()));
-    tasks.spawn(accept(smsc, listener, stop.clone(), tasks.clone()));
+    let tls = config.tls.clone();
+    let sessions_max = config.sessions_max;
+    let smsc = Arc::new(Smsc { config, clock, post, next_id, refused: Mutex::default() });
+    let posting = (Arc::clone(&smsc), stop.clone());
+    tasks.spawn(async move { posting.0.post.run(&posting.0.clock, &posting.1).await });
+    let serve = move |stream| {
+        let smsc = Arc::clone(&smsc);
+        async move { session::run(&smsc, stream).await }
+    };
+    tasks.spawn(listen::accept(listener, tls, sessions_max, (stop.clone(), tasks.clone()), serve));
     tasks.close();
     Ok(Running { addr, stop, tasks })
 }
@@ -129,52 +136,34 @@ struct Smsc {
     clock: Arc<Clock>,
     post: PostOffice,
     next_id: AtomicU64,
+    /// Refusals of numbers that are refused first.
+    refused: Mutex<HashMap<COctets<21>, u8>>,
 }
 
-async fn accept(smsc: Arc<Smsc>, listener: TcpListener, stop: CancellationToken, tasks: TaskTracker) {
-    let acceptor = smsc.config.tls.clone().map(TlsAcceptor::from);
-    let room = Arc::new(Semaphore::new(smsc.config.sessions_max));
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((socket, _)) = accepted else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let Ok(place) = room.clone().try_acquire_owned() else { continue };
-        let (smsc, stop, acceptor) = (smsc.clone(), stop.clone(), acceptor.clone());
-        tasks.spawn(async move {
-            let _place = place;
-            tokio::select! {
-                () = stop.cancelled() => {}
-                ended = serve(&smsc, acceptor, socket) => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "the simulated SMSC lost a session");
-                    }
-                }
-            }
-        });
+impl Smsc {
+    fn refused(&self) -> MutexGuard<'_, HashMap<COctets<21>, u8>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-async fn serve(smsc: &Arc<Smsc>, acceptor: Option<TlsAcceptor>, socket: TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    match acceptor {
-        None => session::run(smsc, socket).await,
-        Some(acceptor) => {
-            let handshake = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(socket));
-            session::run(smsc, handshake.await.map_err(|_| io::ErrorKind::TimedOut)??).await
+    /// How often this number was refused since it was last taken, before this time.
+    fn refusals(&self, number: &COctets<21>) -> u8 {
+        self.refused().get(number).copied().unwrap_or(0)
+    }
+
+    /// Counts a refusal, or (`taken`) forgets them.
+    fn count_refusal(&self, number: COctets<21>, taken: bool) {
+        let mut refused = self.refused();
+        if taken {
+            refused.remove(&number);
+        } else if refused.len() < REFUSED_MAX || refused.contains_key(&number) {
+            let times = refused.entry(number).or_default();
+            *times = times.saturating_add(1);
         }
     }
 }
 
-/// After an accept that failed (no descriptors left), so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-
-/// For a TLS handshake.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Numbers whose refusals are remembered; others are refused as if for the first time.
+const REFUSED_MAX: usize = 10_000;
 
 #[cfg(test)]
 mod tests;

@@ -5,18 +5,19 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
+use super::super::listen::write_out;
+use super::super::post::{AGAIN_AFTER, Letter};
 use super::Smsc;
 use super::conduct::{Conduct, Outcome, error_of};
-use super::post::Letter;
 use super::reply::reply;
 use crate::pdu::receipt::ReceiptText;
 use crate::pdu::{
-    self, Bind, BindResp, CommandId, CommandStatus, DataCoding, DecodeError, DeliverSm, EsmClass, Header,
-    MessageState, Pdu, SMPP_3_4, SequenceNumber, SubmitSm, SubmitSmResp, Tag, Tlvs, frame, time, tlv,
+    self, Bind, BindResp, CommandId, CommandStatus, DataCoding, DecodeError, EsmClass, Header, MessageState,
+    Pdu, SMPP_3_4, SequenceNumber, SubmitSm, SubmitSmResp, Tag, Tlvs, frame, time, tlv,
 };
 
 /// Serves one peer until it leaves, falls silent or breaks the framing.
@@ -37,7 +38,7 @@ pub(super) async fn run(smsc: &Smsc, stream: impl AsyncRead + AsyncWrite) -> io:
                 Ok(Ok(0)) => break Ok(()),
                 Ok(Ok(_)) => session.handle_octets(&mut input),
             },
-            written = push(&mut writer, &mut session.out, &mut session.unflushed),
+            written = write_out(&mut writer, &mut session.out, &mut session.unflushed),
                 if !session.out.is_empty() || session.unflushed => {
                 if let Err(error) = written {
                     break Err(error);
@@ -51,7 +52,7 @@ pub(super) async fn run(smsc: &Smsc, stream: impl AsyncRead + AsyncWrite) -> io:
         }
         if session.is_over {
             let last = tokio::time::timeout(LAST_WORDS, async {
-                push(&mut writer, &mut session.out, &mut session.unflushed).await?;
+                write_out(&mut writer, &mut session.out, &mut session.unflushed).await?;
                 writer.shutdown().await
             });
             break last.await.unwrap_or(Err(io::ErrorKind::TimedOut.into()));
@@ -59,23 +60,6 @@ pub(super) async fn run(smsc: &Smsc, stream: impl AsyncRead + AsyncWrite) -> io:
     };
     session.leave();
     ended
-}
-
-/// Writes all of `out`. Safe to drop: what was written is taken out.
-async fn push(
-    writer: &mut (impl AsyncWrite + Unpin),
-    out: &mut BytesMut,
-    unflushed: &mut bool,
-) -> io::Result<()> {
-    while out.has_remaining() {
-        *unflushed = true;
-        if writer.write_buf(out).await? == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-    }
-    writer.flush().await?;
-    *unflushed = false;
-    Ok(())
 }
 
 struct Session<'a> {
@@ -229,7 +213,7 @@ impl<'a> Session<'a> {
     fn submit(&mut self, sequence: SequenceNumber, submit: &SubmitSm<'_>) {
         let response = CommandId::SUBMIT_SM_RESP;
         let number = submit.destination.octets;
-        let refused = self.smsc.post.refusals(&number);
+        let refused = self.smsc.refusals(&number);
         let outcome = match Conduct::of(number.as_bytes()).after(refused) {
             Outcome::Taken(_) if !self.smsc.post.has_room() => Outcome::Refused(CommandStatus::ESME_RMSGQFUL),
             outcome => outcome,
@@ -237,12 +221,12 @@ impl<'a> Session<'a> {
         let states = match outcome {
             Outcome::Taken(states) => states,
             Outcome::Refused(status) => {
-                self.smsc.post.count_refusal(number, false);
+                self.smsc.count_refusal(number, false);
                 return self.refuse(response, sequence, status);
             }
         };
         if refused > 0 {
-            self.smsc.post.count_refusal(number, true);
+            self.smsc.count_refusal(number, true);
         }
         let id = self.smsc.next_id.fetch_add(1, Ordering::Relaxed);
         let id = format!("{id:016x}");
@@ -306,29 +290,13 @@ impl<'a> Session<'a> {
     fn deliver(&mut self, letter: Letter) {
         self.sequence = if self.sequence < 0x7FFF_FFFF { self.sequence + 1 } else { 1 };
         let sequence = SequenceNumber(self.sequence);
-        let body = DeliverSm {
-            service_type: b"",
-            source: letter.source,
-            destination: letter.destination,
-            esm_class: letter.esm_class,
-            data_coding: letter.data_coding,
-            short_message: &letter.short_message,
-            tlvs: Tlvs::read_as_far_as_good(&letter.tlvs),
-            ..DeliverSm::default()
-        };
-        pdu::encode(&mut self.out, CommandId::DELIVER_SM, CommandStatus::ESME_ROK, sequence, &body);
+        pdu::encode(&mut self.out, CommandId::DELIVER_SM, CommandStatus::ESME_ROK, sequence, &letter.body());
         self.unanswered.insert(sequence, letter);
     }
 
     fn delivered(&mut self, sequence: SequenceNumber, status: CommandStatus) {
         let Some(letter) = self.unanswered.remove(&sequence) else { return };
-        let again = [
-            CommandStatus::ESME_RSYSERR,
-            CommandStatus::ESME_RMSGQFUL,
-            CommandStatus::ESME_RTHROTTLED,
-            CommandStatus::ESME_RX_T_APPN,
-        ];
-        if again.contains(&status) {
+        if Letter::comes_again_after(status) {
             self.smsc.post.post(self.smsc.clock.instant() + AGAIN_AFTER, [letter]);
         }
     }
@@ -381,6 +349,3 @@ const INACTIVITY: Duration = Duration::from_secs(300);
 
 /// For the last answer to leave.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-
-/// A letter refused for now comes again.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);

@@ -1,15 +1,15 @@
-//! What the SMSC owes its ESME: waits until it is due, then goes to any session that receives.
+//! What a simulated SMSC owes its ESME: waits until it is due, then goes to any session that receives.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BinaryHeap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::Smsc;
-use crate::pdu::{Address, COctets, DataCoding, EsmClass};
+use crate::clock::Clock;
+use crate::pdu::{self, Address, CommandStatus, DataCoding, DeliverSm, EsmClass, Tlvs};
 
 /// A `deliver_sm` that is owed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,6 +20,33 @@ pub(super) struct Letter {
     pub(super) data_coding: DataCoding,
     pub(super) short_message: Vec<u8>,
     pub(super) tlvs: Vec<u8>,
+}
+
+impl Letter {
+    /// As it goes out.
+    pub(super) fn body(&self) -> impl pdu::Write {
+        DeliverSm {
+            service_type: b"",
+            source: self.source,
+            destination: self.destination,
+            esm_class: self.esm_class,
+            data_coding: self.data_coding,
+            short_message: &self.short_message,
+            tlvs: Tlvs::read_as_far_as_good(&self.tlvs),
+            ..DeliverSm::default()
+        }
+    }
+
+    /// Whether a `deliver_sm` that was refused with this comes again.
+    pub(super) fn comes_again_after(status: CommandStatus) -> bool {
+        [
+            CommandStatus::ESME_RSYSERR,
+            CommandStatus::ESME_RMSGQFUL,
+            CommandStatus::ESME_RTHROTTLED,
+            CommandStatus::ESME_RX_T_APPN,
+        ]
+        .contains(&status)
+    }
 }
 
 /// Keeps letters until they are due and a receiver takes them.
@@ -38,8 +65,6 @@ struct State {
     receivers: Vec<(u64, mpsc::Sender<Letter>)>,
     receivers_made: u64,
     turn: usize,
-    /// Refusals of numbers that are refused first.
-    refused: HashMap<COctets<21>, u8>,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -107,22 +132,6 @@ impl PostOffice {
         self.state().receivers.retain(|receiver| receiver.0 != number);
     }
 
-    /// How often this number was refused since it was last taken, before this time.
-    pub(super) fn refusals(&self, number: &COctets<21>) -> u8 {
-        self.state().refused.get(number).copied().unwrap_or(0)
-    }
-
-    /// Counts a refusal, or (`taken`) forgets them.
-    pub(super) fn count_refusal(&self, number: COctets<21>, taken: bool) {
-        let mut state = self.state();
-        if taken {
-            state.refused.remove(&number);
-        } else if state.refused.len() < REFUSED_MAX || state.refused.contains_key(&number) {
-            let times = state.refused.entry(number).or_default();
-            *times = times.saturating_add(1);
-        }
-    }
-
     /// Hands out what is due; when to look again.
     fn hand_out(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state();
@@ -148,28 +157,28 @@ impl PostOffice {
             }
         }
     }
-}
 
-/// Hands out until stopped.
-pub(super) async fn run(smsc: Arc<Smsc>, stop: CancellationToken) {
-    loop {
-        let again = smsc.post.hand_out(smsc.clock.instant());
-        let sleep = async {
-            match again {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
+    /// Hands out until stopped.
+    pub(super) async fn run(&self, clock: &Clock, stop: &CancellationToken) {
+        loop {
+            let again = self.hand_out(clock.instant());
+            let sleep = async {
+                match again {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.wake.notified() => {}
+                () = sleep => {}
             }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = smsc.post.wake.notified() => {}
-            () = sleep => {}
         }
     }
 }
 
+/// A letter refused for now comes again.
+pub(super) const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// When every receiver is busy, this long until the next look.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
-
-/// Numbers whose refusals are remembered; others are refused as if for the first time.
-const REFUSED_MAX: usize = 10_000;
