@@ -4,6 +4,7 @@
 //! the gateway as with a real peer.
 
 pub mod smsc;
+pub mod timetochat;
 
 mod listen;
 mod post;
