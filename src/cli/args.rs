@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::simulate::Simulate;
 use crate::app::demo::UpstreamUrl;
 use crate::config::listen_address;
 use crate::gateway::settings::Profile;
@@ -27,6 +28,7 @@ Examples:
   trunkline serve --config trunkline.toml           the daemon
   trunkline send --to +33612345678 --text \"Hello\"   one message, through the running daemon
   trunkline status last --watch                     what became of it
+  trunkline simulate timetochat                     a vendor to test against, with switches for what can go wrong
   trunkline count \"Déjà vu… 5 €\"                    what a text costs, and why
   trunkline pdu 00000010000000150000000000000001    what a PDU says";
 
@@ -63,6 +65,7 @@ pub(super) enum Command {
     Reload(Reload),
     DeadLetters(DeadLetters),
     Client(Client),
+    Simulate(Simulate),
     /// Shows what a text costs: alphabet, units, segments, and which characters made it dear.
     #[command(
         after_help = "Examples:\n  trunkline count \"Hello\"\n  trunkline count --json \"Déjà vu… 5 €\""

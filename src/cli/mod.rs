@@ -12,6 +12,7 @@ mod message;
 mod pdu;
 mod reload;
 mod run;
+mod simulate;
 mod table;
 mod webhooks;
 
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
         Command::Reload(reload) => reload::reload(&reload),
         Command::DeadLetters(dead) => message::dead_letters(&dead),
         Command::Client(client) => client::run(&client),
+        Command::Simulate(simulate) => simulate::run(simulate),
         Command::Count { text, json } => print(&count::render(&text, json)),
         Command::Pdu { hex, json } => match pdu::render(&hex.join(""), json) {
             Ok(report) => print(&report),

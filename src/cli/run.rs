@@ -95,12 +95,12 @@ pub(super) fn demo(args: Demo) -> ExitCode {
     })
 }
 
-fn no_signals(error: std::io::Error) -> String {
+pub(super) fn no_signals(error: std::io::Error) -> String {
     format!("signals cannot be listened for: {error}")
 }
 
 /// Runs `work` to its end on `threads` threads.
-fn in_runtime(threads: usize, work: impl Future<Output = Result<(), String>>) -> ExitCode {
+pub(super) fn in_runtime(threads: usize, work: impl Future<Output = Result<(), String>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
