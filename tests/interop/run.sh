@@ -137,10 +137,11 @@ node_client "node-smpp, TLS" tls
 node_client "node-smpp, plain" plain
 python_client "python-smpplib, TLS" tls
 python_client "python-smpplib, plain" plain
+# The vendor's REST methods, before a service that may not use every sender.
 gateway mug "$told"
 mug_client "a REST client of the vendor's"
 
-# The HTTP façade of the same demo: both descriptions against what it does, and a client written for the vendor.
+# The HTTP façade of the same demo: both descriptions against what it does.
 field() { python3 -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$told" "$1"; }
 run 2 ./schemathesis.sh "http://$(field http)" "$(field api_key)" "$(field service_id)" "$(field password)"
 
