@@ -153,7 +153,8 @@ impl Api {
             }
             let error = ErrorAnswer::read(answer.status.as_u16(), &answer.body);
             match error.remedy() {
-                Remedy::Token if is_renewed => return Sent::Not(Trouble::Denied(error.to_string())),
+                // The password was right a moment ago: no reason to stay away for long.
+                Remedy::Token if is_renewed => return Sent::Not(Trouble::Odd(error.to_string())),
                 Remedy::Token => {
                     is_renewed = true;
                     self.standing.tokens.is_stale(&token).await;
@@ -197,7 +198,7 @@ impl Api {
                     is_renewed = true;
                     self.standing.tokens.is_stale(&token).await;
                 }
-                Remedy::Token => return Err(Trouble::Denied(error.to_string())),
+                Remedy::Token => return Err(Trouble::Odd(error.to_string())),
                 Remedy::Later if error.status == TOO_MANY => {
                     self.slow_down(&answer);
                     return Err(Trouble::Throttled);
@@ -210,12 +211,11 @@ impl Api {
         }
     }
 
-    /// A token, and a place in the budget.
+    /// A place in the budget, then a token: one that was got before the wait could be over after it.
     async fn ready(&self, lane: Lane) -> Result<Token, Trouble> {
         let _waiting = Waiting::new(&self.standing.metrics);
-        let token = self.token().await?;
         self.standing.budget.take(lane, &self.standing.clock).await;
-        Ok(token)
+        self.token().await
     }
 
     async fn token(&self) -> Result<Token, Trouble> {
