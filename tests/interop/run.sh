@@ -71,12 +71,13 @@ results=$work/results
 : >"$results"
 # run CHECKS COMMAND JOB: a client; fewer lines than CHECKS, or a status that belies them, is a failure.
 run() {
-    local before after status
-    before=$(grep -c . "$results")
+    local before lines after status
+    before=$(grep -cE '^(ok|FAIL) ' "$results")
+    lines=$(wc -l <"$results")
     timeout 240 "${@:2}" 2>&1 | tee -a "$results"
     status=${PIPESTATUS[0]}
     after=$(grep -cE '^(ok|FAIL) ' "$results")
-    if [ $((after - before)) -lt "$1" ] || { [ "$status" -ne 0 ] && ! tail -n +$((before + 1)) "$results" | grep -q '^FAIL '; }; then
+    if [ $((after - before)) -lt "$1" ] || { [ "$status" -ne 0 ] && ! tail -n +$((lines + 1)) "$results" | grep -q '^FAIL '; }; then
         echo "FAIL ${*:2:2}: ended with status $status after $((after - before)) of $1 checks" | tee -a "$results"
     fi
 }
