@@ -2,7 +2,6 @@
 //! doubled, reordered and delayed, tokens end, calls are refused, cut and left hanging, before the message was taken and
 //! after it: every message ends exactly once, and none is sent twice.
 
-#[allow(dead_code, unreachable_pub, reason = "each test takes the part that it needs")]
 mod support;
 
 use std::collections::BTreeSet;

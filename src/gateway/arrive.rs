@@ -265,6 +265,8 @@ impl Gateway {
         for id in self.state.last_to(service, mobile, since)? {
             if let Some(m) = self.state.message(id)?
                 && m.accepted_ms >= since
+                // One that was taken back or has expired first never reached the mobile.
+                && m.parts.iter().any(|p| p.attempts > 0)
                 && super::accept::digits_of(&m.content.source, country) == own
             {
                 return Ok(Some(id));
