@@ -100,7 +100,7 @@ class Bench:
         """Starts `trunkline demo` before this upstream; gives the process and its first line."""
         scheme = "smpp" if self.o.no_tls else "smpps"
         query = [f"window={self.o.upstream_window}", f"sessions={self.o.upstream_sessions}"] + ([] if self.o.no_tls else ["insecure"])
-        argv = [self.o.trunkline, "demo", "--json", "--rate", "0", "--data-dir", self.path("data"), "--http", "127.0.0.1:0",
+        argv = [self.o.trunkline, "demo", "--json", "--rate", "0", "--data-dir", self.path("data"), "--no-http",
                 "--admin", "127.0.0.1:0", "--smpp-tls", "127.0.0.1:0",
                 "--upstream", f"{scheme}://load:secret@{upstream}?{'&'.join(query)}"]
         if self.o.no_tls:

@@ -48,6 +48,11 @@ fn journal_recovery_holds_for_its_seeds() {
 }
 
 #[test]
+fn vendor_json_holds_for_its_seeds() {
+    replay("vendor_json", trunkline::vendor::timetochat::oracle);
+}
+
+#[test]
 fn every_fuzz_target_is_replayed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let here = include_str!("seeds.rs");

@@ -118,6 +118,9 @@ pub(super) struct Demo {
     /// Where the HTTP façade listens [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR", value_parser = demo_address)]
     pub(super) http: Option<SocketAddr>,
+    /// Without the HTTP façade: SMPP alone, and nothing is kept for readers over HTTP.
+    #[arg(long, conflicts_with = "http")]
+    pub(super) no_http: bool,
     /// Where metrics and the commands of this program are [default: 127.0.0.1:8081].
     #[arg(long, value_name = "ADDR", value_parser = demo_address)]
     pub(super) admin: Option<SocketAddr>,

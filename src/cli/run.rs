@@ -70,6 +70,7 @@ pub(super) fn demo(args: Demo) -> ExitCode {
         smpp_tls: args.smpp_tls,
         smpp_plain: args.smpp_plain,
         http: args.http,
+        no_http: args.no_http,
         admin: args.admin,
         upstreams: args.upstreams,
         rate: args.rate,

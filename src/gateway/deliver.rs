@@ -118,7 +118,8 @@ impl Inbox {
     /// Whether a delivery is the first of its message; else it waits for the one that is.
     fn is_first(&mut self, about: MessageId, no: u64) -> bool {
         let busy = self.busy.entry(about).or_insert_with(|| Busy { first: no, waiting: Vec::new() });
-        if busy.first != no {
+        // A refill from the tables may bring one that waits already.
+        if busy.first != no && !busy.waiting.contains(&no) {
             busy.waiting.push(no);
         }
         busy.first == no

@@ -47,6 +47,8 @@ pub struct Options {
     pub smpp_plain: Option<SocketAddr>,
     /// Where the façade listens. `None`: as for `smpp_tls`.
     pub http: Option<SocketAddr>,
+    /// Without the façade: nothing is kept for readers over HTTP.
+    pub no_http: bool,
     /// Where the admin listener is. `None`: as for `smpp_tls`.
     pub admin: Option<SocketAddr>,
     /// Real SMSCs instead of the simulated one.
@@ -229,7 +231,7 @@ async fn settings(
             Profile::TimeToChat => Some(HashSet::from([SENDER.to_owned()])),
         },
         default_sender: crate::http::address_of(SENDER, "").ok(),
-        watched: true,
+        watched: !options.no_http,
         ..gateway::Service::new(SERVICE)
     };
     let account = smpp::Account {
@@ -269,10 +271,13 @@ async fn settings(
         log: telemetry::Config::default(),
         engine: engine::Config { data_dir, ..engine::Config::default() },
         smpp,
-        http: Some(config::default_http(given_or_free(options.http, config::HTTP.port()).await)),
+        http: match options.no_http {
+            true => None,
+            false => Some(config::default_http(given_or_free(options.http, config::HTTP.port()).await)),
+        },
         admin: given_or_free(options.admin, config::ADMIN.port()).await,
         allow_private: None,
-        http_services: vec![http],
+        http_services: if options.no_http { Vec::new() } else { vec![http] },
         accounts: vec![account],
         peers,
         vendors: Vec::new(),

@@ -140,7 +140,7 @@ impl Told {
         vec![
             "  # what happens, as it happens (in a terminal of its own)".to_owned(),
             format!(
-                "  printf 'Authorization: Bearer %s' \"$(cat {key})\" | curl -sN -H @- http://{http}/v1/events"
+                "  printf 'Authorization: Bearer %s' \"$(cat {key})\" | curl -sN -H @- -H 'Accept: text/event-stream' http://{http}/v1/events"
             ),
             "  # the same by TimeToChat's REST methods: a token, then the message".to_owned(),
             format!(

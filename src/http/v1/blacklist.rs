@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::V1;
 use super::guard::Authenticated;
 use super::keys::Scopes;
-use super::path::{Piece, digits_of};
+use super::path::Piece;
 use super::query::Given;
 use crate::http::problem::Problem;
 
@@ -66,7 +66,7 @@ pub(super) struct BlockedPage {
     get, path = "/v1/blacklist", tag = "blacklist", operation_id = "list_blacklist",
     params(
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 10000, description = "At most so many (default 1000)"),
-        ("cursor" = Option<String>, Query, min_length = 1, description = "`next` of the page before"),
+        ("cursor" = Option<String>, Query, pattern = r"^[1-9][0-9]{0,14}$", description = "`next` of the page before"),
     ),
     responses((status = 200, description = "A page", body = BlockedPage))
 )]
@@ -75,7 +75,7 @@ async fn list(State(v1): State<V1>, who: Authenticated, given: Given) -> Result<
     let mut parameters = given.parameters();
     let limit = parameters.number("limit", 1..=LIMIT_MAX).unwrap_or(LIMIT);
     let after = parameters.text("cursor").and_then(|cursor| {
-        let after = digits_of(&cursor, "");
+        let after = is_cursor(&cursor).then(|| cursor.parse().ok()).flatten();
         if after.is_none() {
             parameters.fault("cursor", "format", "is no cursor of this list");
         }
@@ -89,6 +89,11 @@ async fn list(State(v1): State<V1>, who: Authenticated, given: Given) -> Result<
     let next = numbers.last().filter(|_| is_more).map(u64::to_string);
     let numbers = numbers.into_iter().map(|number| format!("+{number}")).collect();
     Ok(Json(BlockedPage { numbers, next }))
+}
+
+/// Digits as [`list`] writes them.
+fn is_cursor(text: &str) -> bool {
+    (1..=15).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|c| c.is_ascii_digit())
 }
 
 /// Ask whether a number is on the blacklist.
