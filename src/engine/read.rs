@@ -109,8 +109,9 @@ impl Engine {
         if let Some((events, next)) = self.0.tail.after(service, after, limit) {
             return Ok(Events::Some { events, next });
         }
-        // What was newest before the tables were looked at: later events are in the tail.
+        // Both as of before the tables are looked at: what they do not hold then is in the tail from its first event on.
         let newest = *self.0.newest.borrow();
+        let first = self.0.tail.first().unwrap_or(newest + 1);
         if after >= newest {
             return Ok(Events::Some { events: Vec::new(), next: after });
         }
@@ -120,11 +121,7 @@ impl Engine {
         match events.last() {
             Some(last) => Ok(Events::Some { next: last.seq, events }),
             // Nothing of the service in the tables: what follows is in the tail, if anywhere.
-            None => {
-                let mut first = newest;
-                self.0.tail.each(|e| first = e.seq - 1);
-                Ok(Events::Some { events, next: first.max(after) })
-            }
+            None => Ok(Events::Some { events, next: first.saturating_sub(1).max(after) }),
         }
     }
 

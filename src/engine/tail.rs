@@ -61,6 +61,11 @@ impl Tail {
         Some((found, looked))
     }
 
+    /// The number of the oldest one here.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).front().map(|e| e.seq)
+    }
+
     /// Looks at all of them, newest first.
     pub(super) fn each(&self, mut look: impl FnMut(&Event)) {
         self.0.read().unwrap_or_else(PoisonError::into_inner).iter().rev().for_each(&mut look);

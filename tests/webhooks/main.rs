@@ -309,8 +309,9 @@ async fn no_webhook_is_lost_over_kills_under_load() {
     let mut calls = 0;
     let receiver = Receiver::with(move |_| {
         calls += 1;
-        // At first it fails often enough for the log to speak of it.
-        Reaction::Status(if calls <= 10 { 500 } else { 200 })
+        // At first it fails often enough for the breaker to open and the log to speak of it; each further failure would be
+        // a longer pause.
+        Reaction::Status(if calls <= 6 { 500 } else { 200 })
     })
     .await;
     let hook = format!(
