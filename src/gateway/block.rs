@@ -2,14 +2,12 @@
 
 use super::cold::Lost;
 use super::id::{MessageId, ServiceNo};
-use super::message::{Content, Interface};
+use super::message::Interface;
 use super::port::{Asker, Submission};
 use super::record::{Incoming, Record};
 use super::settings::OptOut;
-use super::wording::text_of;
+use super::wording::{content_of, text_of};
 use super::{Gateway, Turn};
-use crate::pdu::{DataCoding, EsmClass, RegisteredDelivery};
-use crate::text::Alphabet;
 
 /// The longest text that may be such a word, in octets: a word and some blanks, in UCS-2.
 const WORD_OCTETS_MAX: usize = 80;
@@ -66,21 +64,6 @@ fn leaves(words: &OptOut, incoming: &Incoming) -> Option<bool> {
 
 /// What is answered to such a word.
 fn answer(incoming: &Incoming, text: &str) -> Submission {
-    let alphabet = Alphabet::needed(text);
-    let content = Content {
-        source: incoming.mo.destination,
-        destination: incoming.mo.source,
-        esm_class: EsmClass::DEFAULT,
-        protocol_id: 0,
-        priority: 0,
-        registered_delivery: RegisteredDelivery::NONE,
-        data_coding: match alphabet {
-            Alphabet::Gsm7 => DataCoding::DEFAULT,
-            Alphabet::Ucs2 => DataCoding::UCS2,
-        },
-        payload: alphabet.encode(text).unwrap_or_default().into(),
-        tlvs: Box::default(),
-        reference: Box::default(),
-    };
+    let content = content_of(incoming.mo.destination, incoming.mo.source, text);
     Submission::new(content, Interface::Own)
 }

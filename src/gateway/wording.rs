@@ -1,7 +1,28 @@
-//! What a payload says to a person.
+//! What a payload says to a person, and a text as a payload.
 
-use crate::pdu::{DataCoding, EsmClass};
-use crate::text::{gsm7, latin1, ucs2, udh};
+use super::message::Content;
+use crate::pdu::{Address, DataCoding, EsmClass, RegisteredDelivery};
+use crate::text::{Alphabet, gsm7, latin1, ucs2, udh};
+
+/// A text in the cheapest alphabet that holds it, whole: the gateway cuts it as its upstream wants. It asks for no receipt.
+pub fn content_of(source: Address, destination: Address, text: &str) -> Content {
+    let alphabet = Alphabet::needed(text);
+    Content {
+        source,
+        destination,
+        esm_class: EsmClass::DEFAULT,
+        protocol_id: 0,
+        priority: 0,
+        registered_delivery: RegisteredDelivery::NONE,
+        data_coding: match alphabet {
+            Alphabet::Gsm7 => DataCoding::DEFAULT,
+            Alphabet::Ucs2 => DataCoding::UCS2,
+        },
+        payload: alphabet.encode(text).unwrap_or_default().into(),
+        tlvs: Box::default(),
+        reference: Box::default(),
+    }
+}
 
 /// The text of a payload, without its user data header; `None`: it is not text.
 ///

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::{Open, Operator};
 use crate::gateway::id::ServiceNo;
-use crate::gateway::message::{Content, Interface};
+use crate::gateway::message::Interface;
 use crate::gateway::port::{Submission, When};
+use crate::gateway::wording::content_of;
 use crate::http::address::address_of;
 use crate::http::problem::Problem;
-use crate::pdu::{Address, DataCoding, EsmClass, RegisteredDelivery};
+use crate::pdu::Address;
 use crate::text::{Alphabet, Table, count};
 
 #[derive(Deserialize)]
@@ -63,23 +64,8 @@ impl Body {
 
 /// A text to be sent in the cheapest alphabet that holds it, whole: the gateway cuts it as its upstream wants.
 pub fn submission(source: Address, destination: Address, text: &str) -> Submission {
-    let alphabet = Alphabet::needed(text);
-    let content = Content {
-        source,
-        destination,
-        esm_class: EsmClass::DEFAULT,
-        protocol_id: 0,
-        priority: 0,
-        // The service did not submit this, so it is owed no deliver_sm about it (SEMANTICS 9); `status` tells.
-        registered_delivery: RegisteredDelivery::NONE,
-        data_coding: match alphabet {
-            Alphabet::Gsm7 => DataCoding::DEFAULT,
-            Alphabet::Ucs2 => DataCoding::UCS2,
-        },
-        payload: alphabet.encode(text).unwrap_or_default().into(),
-        tlvs: Box::default(),
-        reference: Box::default(),
-    };
+    // The service did not submit this, so it is owed no deliver_sm about it (SEMANTICS 9); `status` tells.
+    let content = content_of(source, destination, text);
     Submission::new(content, Interface::Operator)
 }
 
@@ -112,6 +98,7 @@ fn alphabet_name(alphabet: Alphabet) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pdu::DataCoding;
 
     fn body(json: Value) -> Result<Submission, Problem> {
         serde_json::from_value::<Body>(json).expect("the shape is right").into_submission("33")
